@@ -1,0 +1,71 @@
+# Two helpers keep every component alike: noroshi_component() and noroshi_program().
+
+add_library(noroshi_flags INTERFACE)
+target_compile_options(noroshi_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wunused-result -fno-omit-frame-pointer
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
+  # g++ 12 reports false positives from inlined std::string and std::vector code with these two.
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict -Wno-stringop-overflow>
+  $<$<BOOL:${NOROSHI_WERROR}>:-Werror>)
+target_include_directories(noroshi_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
+target_compile_definitions(noroshi_flags INTERFACE
+  NOROSHI_VERSION="${PROJECT_VERSION}" NOROSHI_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+if(NOROSHI_SANITIZE)
+  target_compile_options(noroshi_flags INTERFACE -fsanitize=${NOROSHI_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(noroshi_flags INTERFACE -fsanitize=${NOROSHI_SANITIZE})
+endif()
+if(NOROSHI_FUZZ)
+  target_compile_options(noroshi_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+# lld links these programs several times faster than the default linker.
+target_link_options(noroshi_flags INTERFACE -fuse-ld=lld)
+
+include(GoogleTest)
+
+# noroshi_component(name [DIRECTORY dir] [LIBRARIES …])
+# Library noroshi_<name> of all sources in src/<name>/ (recursively), <name>_test of its *_test.cc, and with
+# NOROSHI_FUZZ one program per *_fuzz.cc. main.cc belongs to noroshi_program().
+function(noroshi_component name)
+  cmake_parse_arguments(arg "" "DIRECTORY" "LIBRARIES" ${ARGN})
+  if(NOT arg_DIRECTORY)
+    set(arg_DIRECTORY src/${name})
+  endif()
+  file(GLOB_RECURSE all CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${arg_DIRECTORY}/*.cc)
+  set(sources ${all})
+  list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|_bench|/main)\\.cc$")
+  set(tests ${all})
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  set(fuzzers ${all})
+  list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
+
+  if(sources)
+    add_library(noroshi_${name} STATIC ${sources})
+    target_link_libraries(noroshi_${name} PUBLIC noroshi_flags ${arg_LIBRARIES})
+  else()
+    add_library(noroshi_${name} INTERFACE)
+    target_link_libraries(noroshi_${name} INTERFACE noroshi_flags ${arg_LIBRARIES})
+  endif()
+  if(tests)
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE noroshi_${name} GTest::gmock GTest::gtest GTest::gtest_main)
+    gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
+      WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} PROPERTIES LABELS unit TIMEOUT 300)
+  endif()
+  if(NOROSHI_FUZZ)
+    foreach(source ${fuzzers})
+      cmake_path(GET source STEM stem)
+      add_executable(${stem} ${source})
+      target_link_libraries(${stem} PRIVATE noroshi_${name})
+      target_link_options(${stem} PRIVATE -fsanitize=fuzzer)
+    endforeach()
+  endif()
+endfunction()
+
+# noroshi_program(name MAIN file LIBRARIES …): skipped while its main file does not exist.
+function(noroshi_program name)
+  cmake_parse_arguments(arg "" "MAIN" "LIBRARIES" ${ARGN})
+  if(EXISTS ${CMAKE_SOURCE_DIR}/${arg_MAIN})
+    add_executable(${name} ${arg_MAIN})
+    target_link_libraries(${name} PRIVATE ${arg_LIBRARIES})
+  endif()
+endfunction()
