@@ -1,0 +1,52 @@
+// ParserRegistry: the parsers a configuration can name: Fluent Bit's stock parsers, built in, and the
+// user's [PARSER] sections (in parsers files, -R files and inline). The user's definition of a stock name
+// wins silently; of two user definitions of one name the last wins with a warning.
+//
+// Filled on the main thread while the configuration is read, then read-only.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "parser/parser.h"
+
+namespace noroshi {
+
+class Diagnostics;  // config/diagnostics.h
+class Section;      // config/document.h
+struct OptionInfo;  // config/option_table.h
+
+class ParserRegistry {
+ public:
+  // `clock` outlives the registry and every parser it makes.
+  explicit ParserRegistry(const Clock& clock = system_clock());
+
+  // Adds one [PARSER] section. It is really compiled: every problem (unknown option, bad regex with the
+  // column inside it, unknown time zone …) goes to `diagnostics` and the definition is left out.
+  void add(const Section& section, Diagnostics& diagnostics);
+
+  // A parser of its own for the caller; NotFound if nobody defined `name`.
+  [[nodiscard]] Result<std::unique_ptr<Parser>> make(std::string_view name) const;
+
+  [[nodiscard]] bool contains(std::string_view name) const;
+  // All names, sorted: for suggestions.
+  [[nodiscard]] std::vector<std::string> names() const;
+
+  // The options of a [PARSER] section, for docs and suggestions.
+  static std::vector<OptionInfo> option_infos();
+
+ private:
+  struct Definition {
+    ParserOptions options = {};
+    std::string defined_at = {};  // "file:line", empty for a stock parser
+  };
+  const Clock& clock_;
+  std::map<std::string, Definition, std::less<>> definitions_;
+};
+
+}  // namespace noroshi
