@@ -1,0 +1,307 @@
+#include "net/stream_listener.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <cstring>
+
+#include "base/log.h"
+
+namespace noroshi {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+constexpr auto kAcceptRetryDelay = std::chrono::milliseconds(100);
+// Connections taken from the kernel's queue per wake-up, so that a flood of them starves nobody.
+constexpr int kAcceptsPerWakeUp = 64;
+
+std::string describe_address(const sockaddr_storage& address) {
+  char text[INET6_ADDRSTRLEN] = {};
+  if (address.ss_family == AF_INET) {
+    const auto& ipv4 = reinterpret_cast<const sockaddr_in&>(address);
+    ::inet_ntop(AF_INET, &ipv4.sin_addr, text, sizeof text);
+    return fmt::format("{}:{}", text, ntohs(ipv4.sin_port));
+  }
+  if (address.ss_family == AF_INET6) {
+    const auto& ipv6 = reinterpret_cast<const sockaddr_in6&>(address);
+    ::inet_ntop(AF_INET6, &ipv6.sin6_addr, text, sizeof text);
+    return fmt::format("[{}]:{}", text, ntohs(ipv6.sin6_port));
+  }
+  return "unknown address";
+}
+
+uint16_t bound_port(int socket) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
+  if (address.ss_family == AF_INET) return ntohs(reinterpret_cast<sockaddr_in&>(address).sin_port);
+  if (address.ss_family == AF_INET6) return ntohs(reinterpret_cast<sockaddr_in6&>(address).sin6_port);
+  return 0;
+}
+
+// A Unix peer has no address; its credentials say who it is.
+std::string describe_peer(int socket, const sockaddr_storage& address) {
+  if (address.ss_family != AF_UNIX && address.ss_family != AF_UNSPEC) return describe_address(address);
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return "unix";
+  return fmt::format("unix:pid {} uid {}", credentials.pid, credentials.uid);
+}
+
+bool would_block(int error_number) { return error_number == EAGAIN || error_number == EWOULDBLOCK; }
+
+}  // namespace
+
+// ---- StreamConnection -----------------------------------------------------------------------------
+
+struct StreamConnection::Impl {
+  Impl(asio::io_context& loop, UniqueFd socket, std::string peer_name)
+      : descriptor(loop, socket.release()), peer(std::move(peer_name)) {}
+
+  void wait(asio::posix::descriptor_base::wait_type type, std::function<void()> ready) {
+    descriptor.async_wait(type, [ready = std::move(ready), alive = std::weak_ptr(alive)](error_code error) {
+      if (error == asio::error::operation_aborted || alive.expired()) return;
+      ready();  // other errors show up at the read or write that follows
+    });
+  }
+
+  asio::posix::stream_descriptor descriptor;
+  std::string peer;
+  std::shared_ptr<bool> alive = std::make_shared<bool>(true);
+};
+
+StreamConnection::StreamConnection(asio::io_context& loop, UniqueFd socket, std::string peer) {
+  const int fd = socket.get();
+  ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+  impl_ = std::make_unique<Impl>(loop, std::move(socket), std::move(peer));
+}
+StreamConnection::~StreamConnection() = default;
+
+void StreamConnection::when_readable(std::function<void()> ready) {
+  impl_->wait(asio::posix::descriptor_base::wait_read, std::move(ready));
+}
+void StreamConnection::when_writable(std::function<void()> ready) {
+  impl_->wait(asio::posix::descriptor_base::wait_write, std::move(ready));
+}
+
+Result<std::optional<size_t>> StreamConnection::read(std::span<char> into) {
+  for (;;) {
+    const ssize_t count = ::recv(fd(), into.data(), into.size(), MSG_DONTWAIT);
+    if (count >= 0) return static_cast<size_t>(count);
+    if (would_block(errno)) return std::nullopt;
+    if (errno != EINTR) return fail_errno(errno, "cannot read from " + impl_->peer);
+  }
+}
+
+Result<std::optional<size_t>> StreamConnection::write(std::string_view bytes) {
+  for (;;) {
+    const ssize_t count = ::send(fd(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (count >= 0) return static_cast<size_t>(count);
+    if (would_block(errno)) return std::nullopt;
+    if (errno != EINTR) return fail_errno(errno, "cannot write to " + impl_->peer);
+  }
+}
+
+void StreamConnection::shutdown_read() { ::shutdown(fd(), SHUT_RD); }
+const std::string& StreamConnection::peer() const { return impl_->peer; }
+int StreamConnection::fd() const { return impl_->descriptor.native_handle(); }
+
+// ---- StreamListener -------------------------------------------------------------------------------
+
+struct StreamListener::Impl {
+  Impl(asio::io_context& io_loop, UniqueFd socket)
+      : loop(io_loop), descriptor(io_loop, socket.release()), retry_timer(io_loop) {}
+  ~Impl() { remove_own_socket_file(); }
+
+  void wait();
+  void accept_waiting();
+  void remove_own_socket_file();
+
+  asio::io_context& loop;
+  asio::posix::stream_descriptor descriptor;
+  asio::steady_timer retry_timer;
+  std::function<void(std::unique_ptr<StreamConnection>)> accepted = {};
+  std::string address = {};
+  std::string unix_path = {};  // empty for TCP
+  dev_t unix_device = 0;
+  ino_t unix_inode = 0;
+  uint16_t port = 0;
+  bool paused = false;
+  bool waiting = false;
+  LogEpisode accept_failures;
+  std::shared_ptr<bool> alive = std::make_shared<bool>(true);
+};
+
+void StreamListener::Impl::wait() {
+  if (paused || waiting) return;
+  waiting = true;
+  descriptor.async_wait(asio::posix::descriptor_base::wait_read,
+                        [this, still = std::weak_ptr(alive)](error_code error) {
+                          if (error == asio::error::operation_aborted || still.expired()) return;
+                          waiting = false;
+                          accept_waiting();
+                        });
+}
+
+void StreamListener::Impl::accept_waiting() {
+  const std::weak_ptr still = alive;  // a handler may destroy the listener
+  for (int n = 0; n < kAcceptsPerWakeUp && !paused; ++n) {
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    const int fd = ::accept4(descriptor.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size,
+                             SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+      if (would_block(errno)) break;
+      // The peer gave up between connect and accept: nothing is wrong here.
+      if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue;
+      if (auto times = accept_failures.admit()) {
+        log_error("net", "{}: cannot accept a connection: {}; trying again every {} ms ({} times so far)", address,
+                  std::strerror(errno), kAcceptRetryDelay.count(), times);
+      }
+      waiting = true;
+      retry_timer.expires_after(kAcceptRetryDelay);
+      retry_timer.async_wait([this, still](error_code error) {
+        if (error || still.expired()) return;
+        waiting = false;
+        accept_waiting();
+      });
+      return;
+    }
+    UniqueFd socket(fd);
+    if (unix_path.empty()) {
+      const int on = 1;
+      ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);  // finds out about dead peers
+      ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // acks go at once
+    }
+    std::string name = describe_peer(fd, peer);
+    accepted(std::make_unique<StreamConnection>(loop, std::move(socket), std::move(name)));
+    if (still.expired()) return;
+  }
+  wait();
+}
+
+void StreamListener::Impl::remove_own_socket_file() {
+  if (unix_path.empty()) return;
+  struct stat now{};
+  if (::lstat(unix_path.c_str(), &now) == 0 && now.st_dev == unix_device && now.st_ino == unix_inode) {
+    ::unlink(unix_path.c_str());
+  }
+}
+
+StreamListener::StreamListener(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+StreamListener::~StreamListener() = default;
+
+Result<std::unique_ptr<StreamListener>> StreamListener::listen_tcp(asio::io_context& loop, const std::string& host,
+                                                                   uint16_t port, int backlog) {
+  const std::string where = fmt::format("{}:{}", host.find(':') == std::string::npos ? host : "[" + host + "]", port);
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); error != 0) {
+    return fail(ErrorCode::InvalidArgument, fmt::format("cannot listen on {}: {}", where, ::gai_strerror(error)));
+  }
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
+  // A name may stand for several addresses (localhost: ::1 and 127.0.0.1). IPv4 first: it is what clients
+  // configured with the same name try as well.
+  const addrinfo* chosen = addresses.get();
+  for (const addrinfo* each = addresses.get(); each != nullptr; each = each->ai_next) {
+    if (each->ai_family == AF_INET) {
+      chosen = each;
+      break;
+    }
+  }
+  UniqueFd socket(::socket(chosen->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket.valid()) return fail_errno(errno, "cannot listen on " + where);
+  const int on = 1;
+  const int off = 0;
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (chosen->ai_family == AF_INET6) ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  if (::bind(socket.get(), chosen->ai_addr, chosen->ai_addrlen) != 0) {
+    return fail_errno(errno, "cannot listen on " + where);
+  }
+  if (::listen(socket.get(), std::max(backlog, kListenBacklogMin)) != 0) {
+    return fail_errno(errno, "cannot listen on " + where);
+  }
+  sockaddr_storage bound{};
+  socklen_t size = sizeof bound;
+  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &size);
+  const uint16_t real_port = bound_port(socket.get());
+  auto impl = std::make_unique<Impl>(loop, std::move(socket));
+  impl->port = real_port;
+  impl->address = describe_address(bound);
+  return std::unique_ptr<StreamListener>(new StreamListener(std::move(impl)));
+}
+
+Result<std::unique_ptr<StreamListener>> StreamListener::listen_unix(asio::io_context& loop, UnixListenOptions options,
+                                                                    int backlog) {
+  const std::string& path = options.path;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof address.sun_path) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("cannot listen on unix:{}: the path must have 1 to {} bytes, it has {}", path,
+                            sizeof address.sun_path - 1, path.size()));
+  }
+  std::memcpy(address.sun_path, path.c_str(), path.size());
+
+  struct stat present{};
+  if (::lstat(path.c_str(), &present) == 0) {
+    if (!S_ISSOCK(present.st_mode)) {
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("cannot listen on unix:{0}: {0} exists and is not a socket; it is left as it is", path));
+    }
+    // A socket file outlives its process: after a container restart it is stale and nobody listens.
+    if (::unlink(path.c_str()) != 0) return fail_errno(errno, "cannot replace the stale socket " + path);
+  }
+  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket.valid()) return fail_errno(errno, "cannot listen on unix:" + path);
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return fail_errno(errno, "cannot listen on unix:" + path);
+  }
+  if (options.permissions && ::chmod(path.c_str(), *options.permissions) != 0) {
+    const int error_number = errno;
+    ::unlink(path.c_str());
+    return fail_errno(error_number, "cannot set the permissions of unix:" + path);
+  }
+  if (::listen(socket.get(), std::max(backlog, kListenBacklogMin)) != 0) {
+    return fail_errno(errno, "cannot listen on unix:" + path);
+  }
+  auto impl = std::make_unique<Impl>(loop, std::move(socket));
+  struct stat created{};
+  if (::lstat(path.c_str(), &created) == 0) {
+    impl->unix_path = path;
+    impl->unix_device = created.st_dev;
+    impl->unix_inode = created.st_ino;
+  }
+  impl->address = "unix:" + path;
+  return std::unique_ptr<StreamListener>(new StreamListener(std::move(impl)));
+}
+
+void StreamListener::start(std::function<void(std::unique_ptr<StreamConnection>)> accepted) {
+  impl_->accepted = std::move(accepted);
+  impl_->wait();
+}
+void StreamListener::pause() { impl_->paused = true; }
+void StreamListener::resume() {
+  if (!impl_->paused) return;
+  impl_->paused = false;
+  impl_->wait();
+}
+uint16_t StreamListener::port() const { return impl_->port; }
+const std::string& StreamListener::address() const { return impl_->address; }
+
+}  // namespace noroshi
