@@ -1,4 +1,4 @@
-// Accessors of HttpRequest.
+// Accessors of ServerRequest.
 
 #include <algorithm>
 
@@ -15,22 +15,22 @@ bool same_name(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::string_view HttpRequest::path() const {
+std::string_view ServerRequest::path() const {
   return std::string_view(target).substr(0, target.find('?'));
 }
 
-std::string_view HttpRequest::query() const {
+std::string_view ServerRequest::query() const {
   const size_t mark = target.find('?');
   return mark == std::string::npos ? std::string_view{} : std::string_view(target).substr(mark + 1);
 }
 
-const std::string* HttpRequest::find_header(std::string_view name) const {
+const std::string* ServerRequest::find_header(std::string_view name) const {
   const auto found = std::ranges::find_if(
-      headers, [&](const HttpHeader& header) { return same_name(header.name, name); });
+      headers, [&](const ServerHeader& header) { return same_name(header.name, name); });
   return found == headers.end() ? nullptr : &found->value;
 }
 
-std::string_view HttpRequest::header(std::string_view name) const {
+std::string_view ServerRequest::header(std::string_view name) const {
   const std::string* value = find_header(name);
   return value ? std::string_view(*value) : std::string_view{};
 }

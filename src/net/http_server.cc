@@ -39,7 +39,7 @@ constexpr size_t kPieceBytes = 64 * 1024;  // one read of a body
 constexpr size_t kFilePieceBytes = 256 * 1024;
 constexpr Seconds kLingerTime{2};  // the client may still be sending what we refused to read
 constexpr Milliseconds kAcceptPause{100};  // after EMFILE and its kind
-constexpr Seconds kNeverLimit{3600};       // HttpSending::Never ends too
+constexpr Seconds kNeverLimit{3600};       // Sending::Never ends too
 
 using Stream = beast::basic_stream<tcp, asio::strand<asio::io_context::executor_type>>;
 
@@ -85,7 +85,7 @@ struct Connection {
 
 class CollectingExchange final : public HttpExchange {
  public:
-  CollectingExchange(HttpRequest request, const HttpFunction& function, size_t limit)
+  CollectingExchange(ServerRequest request, const HttpFunction& function, size_t limit)
       : request_(std::move(request)), function_(function), limit_(limit) {}
 
   bool take(std::string_view piece) override {
@@ -97,7 +97,7 @@ class CollectingExchange final : public HttpExchange {
     return true;
   }
 
-  HttpResponse finish() override {
+  ServerResponse finish() override {
     if (too_large_) {
       return {.status = 413,
               .headers = {{"Content-Type", "text/plain"}},
@@ -107,7 +107,7 @@ class CollectingExchange final : public HttpExchange {
   }
 
  private:
-  HttpRequest request_;
+  ServerRequest request_;
   const HttpFunction& function_;
   const size_t limit_;
   bool too_large_ = false;
@@ -345,7 +345,7 @@ class HttpServer::Implementation {
       }
     }
 
-    HttpResponse response;
+    ServerResponse response;
     try {
       response = exchange->finish();
     } catch (const std::exception& exception) {
@@ -365,7 +365,7 @@ class HttpServer::Implementation {
 
   template <typename Head>
   std::unique_ptr<HttpExchange> begin(const Head& head, const std::string& peer) {
-    HttpRequest request;
+    ServerRequest request;
     request.method = std::string(head.method_string());
     request.target = std::string(head.target());
     request.peer = peer;
@@ -429,9 +429,9 @@ class HttpServer::Implementation {
                        error.category() == asio::error::get_misc_category();
     if (quiet) co_return;
     const bool large = error == http::error::header_limit || error == http::error::buffer_overflow;
-    HttpResponse response{.status = large ? 431 : 400,
-                          .headers = {{"Content-Type", "text/plain"}},
-                          .body = fmt::format("{}\n", error.message())};
+    ServerResponse response{.status = large ? 431 : 400,
+                            .headers = {{"Content-Type", "text/plain"}},
+                            .body = fmt::format("{}\n", error.message())};
     if (co_await send(connection, std::move(response), false, true, false)) {
       co_await linger(connection);
     }
@@ -448,13 +448,13 @@ class HttpServer::Implementation {
     }
   }
 
-  std::string head_of(const HttpResponse& response, uint64_t body_bytes, bool close,
+  std::string head_of(const ServerResponse& response, uint64_t body_bytes, bool close,
                       bool http_1_0) const {
     fmt::memory_buffer out;
     fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\nServer: {}\r\nDate: {}\r\n",
                    response.status, reason_phrase(response.status), options_.server_name,
                    http_date());
-    for (const HttpHeader& header : response.headers) {
+    for (const ServerHeader& header : response.headers) {
       std::string value = header.value;
       std::ranges::replace_if(value, [](char c) { return c == '\r' || c == '\n'; }, ' ');
       fmt::format_to(std::back_inserter(out), "{}: {}\r\n", header.name, value);
@@ -472,18 +472,18 @@ class HttpServer::Implementation {
   }
 
   // False: the connection is over, with or without an answer.
-  asio::awaitable<bool> send(Connection& connection, HttpResponse response, bool is_head_method,
+  asio::awaitable<bool> send(Connection& connection, ServerResponse response, bool is_head_method,
                              bool close, bool http_1_0) {
     error_code error;
     if (response.delay > Milliseconds(0)) {
       asio::steady_timer timer(connection.stream.get_executor(), response.delay);
       co_await timer.async_wait(into(error));
     }
-    if (response.sending == HttpSending::Reset) {
+    if (response.sending == Sending::Reset) {
       connection.reset();
       co_return false;
     }
-    if (response.sending == HttpSending::Never) {
+    if (response.sending == Sending::Never) {
       connection.stream.expires_after(kNeverLimit);
       while (!error) {
         co_await connection.stream.async_read_some(asio::buffer(connection.piece), into(error));
@@ -495,7 +495,7 @@ class HttpServer::Implementation {
     const std::string head = head_of(response, body_bytes, close, http_1_0);
     const bool with_body = !is_head_method && may_have_body(response.status);
     uint64_t left = head.size() + (with_body ? body_bytes : 0);
-    const bool truncated = response.sending == HttpSending::Truncated;
+    const bool truncated = response.sending == Sending::Truncated;
     if (truncated) left = with_body && body_bytes > 0 ? head.size() + body_bytes / 2 : left / 2;
 
     const size_t head_part = std::min<uint64_t>(left, head.size());
@@ -529,8 +529,7 @@ class HttpServer::Implementation {
     co_return true;
   }
 
-  asio::awaitable<bool> send_file(Connection& connection, const HttpFilePart& part,
-                                  uint64_t bytes) {
+  asio::awaitable<bool> send_file(Connection& connection, const FilePart& part, uint64_t bytes) {
     std::string piece;
     uint64_t position = part.position;
     const uint64_t end = part.position + bytes;
@@ -584,7 +583,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(HttpServerOptions options,
   const size_t limit = options.max_body_bytes;
   return start(std::move(options),
                HttpExchangeFactory([limit, handler = std::move(handler)](
-                                       HttpRequest head) -> std::unique_ptr<HttpExchange> {
+                                       ServerRequest head) -> std::unique_ptr<HttpExchange> {
                  return std::make_unique<CollectingExchange>(std::move(head), handler, limit);
                }));
 }

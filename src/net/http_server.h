@@ -1,11 +1,13 @@
 // A small HTTP/1.1 server: keep-alive, chunked bodies, Expect: 100-continue, HEAD, files sent from
 // disk.
 //
-//   NOROSHI_ASSIGN(auto server, HttpServer::start({.port = 2020}, [](const HttpRequest& request) {
-//     return request.path() == "/health" ? HttpResponse{.body = "ok\n"} : HttpResponse{.status =
-//     404};
+//   NOROSHI_ASSIGN(auto server, HttpServer::start({.port = 2020}, [](const ServerRequest& request)
+//   {
+//     return request.path() == "/health" ? ServerResponse{.body = "ok\n"} : ServerResponse{.status
+//     = 404};
 //   }));
 //
+// (The client side, http/http_client.h, has HttpRequest and HttpResponse; these are the server's.)
 // start() returns when the port listens; the server's own `threads` run every handler. With one
 // thread (admin) handlers are serialised and must not block; with several (localaws) they run at
 // the same time, one per connection. A client can neither hold memory (header, body and connection
@@ -27,17 +29,17 @@
 
 namespace noroshi {
 
-struct HttpHeader {
+struct ServerHeader {
   std::string name;
   std::string value;
 };
 
-struct HttpRequest {
+struct ServerRequest {
   std::string method;
-  std::string target;               // byte for byte as sent: signatures are computed over it
-  std::vector<HttpHeader> headers;  // in the order sent, repetitions kept
-  std::string body;                 // filled for an HttpFunction only
-  std::string peer;                 // "127.0.0.1:40000"
+  std::string target;                 // byte for byte as sent: signatures are computed over it
+  std::vector<ServerHeader> headers;  // in the order sent, repetitions kept
+  std::string body;                   // filled for an HttpFunction only
+  std::string peer;                   // "127.0.0.1:40000"
 
   [[nodiscard]] std::string_view path() const;   // target up to '?'
   [[nodiscard]] std::string_view query() const;  // after '?', else empty
@@ -46,27 +48,27 @@ struct HttpRequest {
   [[nodiscard]] const std::string* find_header(std::string_view name) const;
 };
 
-struct HttpFilePart {
+struct FilePart {
   UniqueFd file;
   uint64_t position = 0;
   uint64_t bytes = 0;
 };
 
 // How an answer leaves; everything but Whole is for tests that need a broken service.
-enum class HttpSending {
+enum class Sending {
   Whole,
   Truncated /* half, then closed */,
   Reset /* RST, nothing sent */,
   Never
 };
 
-struct HttpResponse {
+struct ServerResponse {
   int status = 200;
-  std::vector<HttpHeader> headers = {};  // Date, Content-Length and Connection are added
+  std::vector<ServerHeader> headers = {};  // Date, Content-Length and Connection are added
   std::string body = {};
-  std::optional<HttpFilePart> file = {};  // sent after `body`
-  bool close = false;                     // end the connection after this answer
-  HttpSending sending = HttpSending::Whole;
+  std::optional<FilePart> file = {};  // sent after `body`
+  bool close = false;                 // end the connection after this answer
+  Sending sending = Sending::Whole;
   Milliseconds delay{0};  // waited, without holding a thread, before anything is sent
 };
 
@@ -81,13 +83,13 @@ class HttpExchange {
   // False: enough, the rest is not read; finish() is called at once and the connection ends after
   // its answer.
   [[nodiscard]] virtual bool take(std::string_view piece) = 0;
-  [[nodiscard]] virtual HttpResponse finish() = 0;
+  [[nodiscard]] virtual ServerResponse finish() = 0;
 };
 
 // Called for every request with its head; `head.body` is empty. Never returns nullptr.
-using HttpExchangeFactory = std::function<std::unique_ptr<HttpExchange>(HttpRequest head)>;
+using HttpExchangeFactory = std::function<std::unique_ptr<HttpExchange>(ServerRequest head)>;
 // The easy form: the body is collected, up to max_body_bytes (413 above).
-using HttpFunction = std::function<HttpResponse(const HttpRequest&)>;
+using HttpFunction = std::function<ServerResponse(const ServerRequest&)>;
 
 struct HttpServerOptions {
   std::string address = "127.0.0.1";  // an IP address; "::" also takes IPv4

@@ -76,14 +76,14 @@ class Client {
 };
 
 std::unique_ptr<HttpServer> echo_server(HttpServerOptions options = {}) {
-  auto server = HttpServer::start(std::move(options), [](const HttpRequest& request) {
+  auto server = HttpServer::start(std::move(options), [](const ServerRequest& request) {
     if (request.path() == "/throw") throw std::runtime_error("on purpose");
-    HttpResponse response{.body =
-                              request.method + " " + request.target + " [" + request.body + "]\n"};
+    ServerResponse response{.body = request.method + " " + request.target + " [" + request.body +
+                                    "]\n"};
     if (request.path() == "/slow") response.delay = 300ms;
-    if (request.path() == "/reset") response.sending = HttpSending::Reset;
-    if (request.path() == "/truncated") response.sending = HttpSending::Truncated;
-    if (request.path() == "/never") response.sending = HttpSending::Never;
+    if (request.path() == "/reset") response.sending = Sending::Reset;
+    if (request.path() == "/truncated") response.sending = Sending::Truncated;
+    if (request.path() == "/never") response.sending = Sending::Never;
     if (request.path() == "/evil") response.headers = {{"X-Evil", "a\r\nX-Injected: b"}};
     return response;
   });
@@ -253,7 +253,7 @@ TEST(HttpServer, RefusesConnectionsForAWhile) {
 
 TEST(HttpServer, SaysWhyItCannotListen) {
   const auto server = echo_server();
-  const auto handler = [](const HttpRequest&) { return HttpResponse{}; };
+  const auto handler = [](const ServerRequest&) { return ServerResponse{}; };
   const auto taken = HttpServer::start({.port = server->port()}, handler);
   ASSERT_FALSE(taken);
   EXPECT_EQ(taken.error().code, ErrorCode::Io);
@@ -265,32 +265,33 @@ TEST(HttpServer, SaysWhyItCannotListen) {
 // Bodies larger than memory should hold: counted, never collected, and answered from a file.
 class CountingExchange final : public HttpExchange {
  public:
-  explicit CountingExchange(HttpRequest head) : head_(std::move(head)) {}
+  explicit CountingExchange(ServerRequest head) : head_(std::move(head)) {}
   bool wants_body() override { return head_.path() != "/unwanted"; }
   bool take(std::string_view piece) override {
     largest_ = std::max(largest_, piece.size());
     bytes_ += piece.size();
     return head_.path() != "/enough";
   }
-  HttpResponse finish() override {
-    HttpResponse response{.body = std::to_string(bytes_) + " " +
-                                  (largest_ <= 65536 ? "bounded" : "large") + "\n"};
+  ServerResponse finish() override {
+    ServerResponse response{.body = std::to_string(bytes_) + " " +
+                                    (largest_ <= 65536 ? "bounded" : "large") + "\n"};
     if (head_.path() == "/file") {
-      response.file = HttpFilePart{UniqueFd(::open(__FILE__, O_RDONLY)), 3, 10};
+      response.file = FilePart{UniqueFd(::open(__FILE__, O_RDONLY)), 3, 10};
     }
     return response;
   }
 
  private:
-  HttpRequest head_;
+  ServerRequest head_;
   uint64_t bytes_ = 0;
   size_t largest_ = 0;
 };
 
 TEST(HttpExchange, TakesBodiesPieceByPiece) {
-  const auto server = HttpServer::start({}, [](HttpRequest head) -> std::unique_ptr<HttpExchange> {
-    return std::make_unique<CountingExchange>(std::move(head));
-  });
+  const auto server =
+      HttpServer::start({}, [](ServerRequest head) -> std::unique_ptr<HttpExchange> {
+        return std::make_unique<CountingExchange>(std::move(head));
+      });
   ASSERT_TRUE(server);
   constexpr size_t kBytes = 20'000'000;
   Client client((*server)->port());
