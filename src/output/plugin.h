@@ -7,7 +7,6 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,16 +18,15 @@
 
 namespace noroshi {
 
-class AwsEnvironment;  // aws/: credential providers shared by all outputs, HTTP transports
-class Diagnostics;     // config/diagnostics.h
-class Section;         // config/document.h
-struct OptionInfo;     // config/option_table.h
+class Diagnostics;      // config/diagnostics.h
+struct AwsEnvironment;  // aws/credentials.h
+struct OptionInfo;      // config/option_table_base.h
+struct Section;         // config/document.h
 
 // What an output may use beside its own section. Everything referred to outlives the output.
 struct OutputContext {
-  AwsEnvironment& aws;
-  // The value of an environment variable; tests pass their own map.
-  std::function<std::optional<std::string>(std::string_view name)> environment;
+  // Environment variables, files and HTTP transports; tests pass their own.
+  const AwsEnvironment& aws;
   // For spool files and small state that must survive a restart; made on first use, never shared between
   // two instances (a plugin adds its own sub-directory). Empty: no disk, keep everything in memory.
   std::filesystem::path state_directory;
