@@ -96,6 +96,6 @@ struct AwsSettings {
 // network (see region.h). Errors: InvalidArgument, NotFound (region).
 [[nodiscard]] Result<std::unique_ptr<AwsClient>> make_aws_client(
     const AwsService& service, const AwsSettings& settings,
-    const AwsEnvironment& environment = process_environment());
+    const AwsEnvironment& environment = aws_process_environment());
 
 }  // namespace noroshi

@@ -62,7 +62,7 @@ struct AwsEnvironment {
   [[nodiscard]] std::string get(std::string_view name) const;
 };
 // getenv, the file system, libcurl, the system clock. One skew for the whole process.
-[[nodiscard]] const AwsEnvironment& process_environment();
+[[nodiscard]] const AwsEnvironment& aws_process_environment();
 
 struct CredentialsOptions {
   std::string profile = {};   // option; else AWS_PROFILE, else "default"
@@ -75,7 +75,7 @@ struct CredentialsOptions {
 
 // The chain. No network here: the first fetch starts in the background at once.
 [[nodiscard]] std::shared_ptr<CredentialsProvider> make_credentials_chain(
-    const CredentialsOptions& options, const AwsEnvironment& environment = process_environment());
+    const CredentialsOptions& options, const AwsEnvironment& environment = aws_process_environment());
 // The same, one provider per distinct options in this process while somebody holds it.
 [[nodiscard]] std::shared_ptr<CredentialsProvider> shared_credentials_chain(
     const CredentialsOptions& options);

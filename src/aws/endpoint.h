@@ -39,7 +39,7 @@ struct EndpointOptions {
 // InvalidArgument (malformed endpoint; or no endpoint and no region).
 [[nodiscard]] Result<Endpoint> resolve_endpoint(
     const AwsService& service, const EndpointOptions& options,
-    const AwsEnvironment& environment = process_environment());
+    const AwsEnvironment& environment = aws_process_environment());
 
 // The partition's DNS suffix: "amazonaws.com", "amazonaws.com.cn", …; the dual-stack one is
 // "api.aws" ….
