@@ -19,7 +19,7 @@ enum class StorageSync {
 };
 
 // What an input does when the journal is full.
-enum class WhenFull {
+enum class WhenJournalFull {
   Block,  // stop reading; the client keeps the data
   DropOldest,
   DropLeastSevere,
@@ -48,7 +48,7 @@ struct ServiceOptions {
   std::string storage_path = {};  // "": see docs/configuration.md, "Where the journal lives"
   StorageSync storage_sync = StorageSync::Normal;
   ByteSize storage_limit = {};  // of the journal; 0: not set
-  WhenFull storage_when_full = WhenFull::Block;
+  WhenJournalFull storage_when_full = WhenJournalFull::Block;
 
   SourceLocation where = {};  // of the first [SERVICE]; empty if there is none
   SourceLocation storage_path_where = {};
