@@ -1,0 +1,564 @@
+#include "pipeline/delivery.h"
+
+#include <algorithm>
+
+namespace noroshi {
+namespace {
+
+// A thread this far beyond the deadline of what it does is stuck.
+constexpr Nanoseconds kStuckAfter = Seconds(30);
+// How often progress without deliveries (records that are not for this output) is checkpointed.
+constexpr Nanoseconds kIdleCheckpointInterval = Seconds(1);
+// Groups without an open batch remembered for their request interval and delivered offset.
+constexpr size_t kIdleGroupsMax = 128;
+constexpr Nanoseconds kIdleGroupAge = Seconds(10);
+static_assert(kIdleGroupsMax + 64 <= kCheckpointGroupsMax, "every remembered group fits the checkpoint");
+// A batch that waits for its age is sent early when this output's backlog passes this share of the journal.
+constexpr uint64_t kEarlyClosePercent = 50;
+constexpr Nanoseconds kTroublePause = Seconds(1);
+
+Nanoseconds nanoseconds_since_epoch(Timestamp time) { return time.time_since_epoch(); }
+
+}  // namespace
+
+struct DeliveryWorker::Group {
+  std::string key;
+  std::unique_ptr<Batch> batch;
+  uint32_t records = 0;     // in the batch
+  Offset first = {};        // of the batch
+  Offset next = {};         // records below are in the batch or settled: skip them after a rewind
+  Offset delivered = {};    // records below are settled
+  Timestamp appended_at{};  // of the batch's first record
+  Monotonic opened_at{};
+  Monotonic last_request{Monotonic::min()};
+  std::vector<uint32_t> pending;  // of the chunk being processed
+};
+
+DeliveryWorker::DeliveryWorker(DeliverySettings settings, std::unique_ptr<Output> output, const RouteTable& routes,
+                               Journal& journal, OutputMetrics& metrics, const Clock& clock)
+    : settings_(std::move(settings)),
+      output_(std::move(output)),
+      routes_(routes),
+      journal_(journal),
+      dead_letters_(settings_.dead_letter_directory, settings_.instance),
+      metrics_(metrics),
+      clock_(clock),
+      retry_policy_(settings_.retry_limit.has_value(), settings_.scheduler_base, settings_.scheduler_cap,
+                    std::random_device{}()),
+      limits_(output_->limits()) {}
+
+DeliveryWorker::~DeliveryWorker() { join(); }
+
+void DeliveryWorker::start(const LoadedCheckpoint& loaded) {
+  saved_ = loaded.checkpoint;
+  saved_.identity = settings_.identity;
+  cursor_ = saved_.low_water;
+  for (const Checkpoint::Group& saved : saved_.groups) {
+    Group& group = group_of(saved.key);
+    group.next = group.delivered = saved.delivered;
+  }
+  reader_ = journal_.make_reader(cursor_);
+  if (const uint64_t backlog = journal_.bytes_from(cursor_); backlog > 0) {
+    log_info("output:" + settings_.instance, "continues at record {} with {:.1f} MB waiting in the journal",
+             cursor_.value, static_cast<double>(backlog) / 1e6);
+  }
+  thread_ = std::thread([this] { run(); });
+}
+
+void DeliveryWorker::wake() {
+  woken_.store(true);
+  journal_.wake_all();
+  MutexLock lock(mutex_);
+  wake_.notify_all();
+}
+
+void DeliveryWorker::deliver_now() {
+  deliver_now_.store(true);
+  wake();
+}
+
+void DeliveryWorker::drain(Monotonic deadline) {
+  drain_deadline_ns_.store(deadline.time_since_epoch().count());
+  draining_.store(true);
+  wake();
+}
+
+void DeliveryWorker::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+bool DeliveryWorker::expired() const {
+  return draining_.load() && clock_.monotonic().time_since_epoch().count() >= drain_deadline_ns_.load();
+}
+
+bool DeliveryWorker::idle() const {
+  return std::none_of(groups_.begin(), groups_.end(), [](const auto& item) { return item.second->batch != nullptr; });
+}
+
+Monotonic DeliveryWorker::attempt_deadline() const {
+  const Monotonic drain_deadline{Nanoseconds(drain_deadline_ns_.load())};
+  return std::min(clock_.monotonic() + kAttemptDeadline, drain_deadline);
+}
+
+// -- the loop ---------------------------------------------------------------------------------------------------
+
+void DeliveryWorker::run() {
+  output_->start(metrics_);
+  while (!expired()) {
+    woken_.store(false);
+    busy_until_ns_.store((clock_.monotonic() + kStuckAfter).time_since_epoch().count());
+    EntryHead head;
+    const Result<ReadOutcome> outcome = reader_->next(head);
+    if (!outcome) {
+      if (const uint64_t times = read_episode_.admit()) {
+        log_error("output:" + settings_.instance, "cannot read the journal, trying again: {} ({} times)",
+                  outcome.error().message, times);
+      }
+      sleep(kTroublePause);
+      continue;
+    }
+    Progress progress = Progress::Continue;
+    const bool caught_up = *outcome == ReadOutcome::End;
+    if (*outcome == ReadOutcome::Entry) {
+      progress = process(head);
+    } else if (*outcome == ReadOutcome::Lost) {
+      const LostRange lost = reader_->lost();
+      account_for_lost(lost.records(), lost.from, lost.reason);
+      cursor_ = std::max(cursor_, lost.to);
+    }
+    if (progress == Progress::Continue) progress = deliver_due(caught_up);
+    if (progress == Progress::Stop) break;
+    update_lag(caught_up);
+    if (clock_.monotonic() - saved_at_ >= kIdleCheckpointInterval && low_water() != saved_.low_water) {
+      if (save_checkpoint() == Progress::Stop) break;
+    }
+    if (!caught_up) continue;
+    if (draining_.load() && idle()) break;
+    Monotonic until = clock_.monotonic() + kIdleCheckpointInterval;
+    for (const auto& [key, group] : groups_) {
+      if (group->batch) until = std::min(until, due_at(*group, true));
+    }
+    journal_.wait_appended(cursor_, until, woken_);
+  }
+  update_lag(false);
+  if (low_water() != saved_.low_water) static_cast<void>(save_checkpoint());
+  busy_until_ns_.store(INT64_MAX);
+  for (auto& [key, group] : groups_) group->batch.reset();
+  output_->stop();
+}
+
+DeliveryWorker::Progress DeliveryWorker::process(const EntryHead& head) {
+  read_appended_at_ = head.appended_at;
+  if (routes_.selects_none(settings_.output_index, head.routing.route_table, head.routing.marks)) {
+    cursor_ = head.end();
+    return Progress::Continue;
+  }
+  ChunkView chunk;
+  const Result<ReadOutcome> loaded = reader_->load(chunk);
+  if (!loaded) {
+    reader_->seek(head.base);
+    if (const uint64_t times = read_episode_.admit()) {
+      log_error("output:" + settings_.instance, "cannot read the journal, trying again: {} ({} times)",
+                loaded.error().message, times);
+    }
+    sleep(kTroublePause);
+    return Progress::Rewound;
+  }
+  if (*loaded == ReadOutcome::Lost) {
+    account_for_lost(reader_->lost().records(), head.base, LostRange::Reason::Damaged);
+    cursor_ = head.end();
+    return Progress::Continue;
+  }
+  const Status chosen =
+      routes_.select(settings_.output_index, head.routing.route_table, head.routing.marks, chunk, selected_);
+  if (!chosen) {  // the CRC matched, so this is a bug of the writer; deliver rather than lose
+    log_error("output:" + settings_.instance, "records {} to {}: {}; all of them are delivered", head.base.value,
+              head.end().value, chosen.error().message);
+    selected_.resize(chunk.records.size());
+    for (uint32_t i = 0; i < selected_.size(); ++i) selected_[i] = i;
+  }
+  distribute(chunk);
+  for (Group* group : touched_) {
+    const Progress progress = feed(*group, chunk, head.appended_at);
+    if (progress != Progress::Continue) return progress;
+  }
+  cursor_ = head.end();
+  return Progress::Continue;
+}
+
+// Sorts selected_ into the groups' `pending`, leaving out what a group has already.
+void DeliveryWorker::distribute(const ChunkView& chunk) {
+  touched_.clear();
+  std::erase_if(selected_, [&](uint32_t index) { return chunk.offset(index) < cursor_; });
+  if (selected_.empty()) return;
+  keys_.clear();
+  output_->group(chunk, selected_, keys_);
+  CHECK(keys_.size() == selected_.size(), "an output names a group for every record");
+  Group* group = nullptr;
+  std::string_view previous;
+  for (size_t i = 0; i < selected_.size(); ++i) {
+    if (group == nullptr || keys_[i].data() != previous.data() || keys_[i].size() != previous.size()) {
+      previous = keys_[i];
+      group = &group_of(previous);
+      if (std::find(touched_.begin(), touched_.end(), group) == touched_.end()) {
+        group->pending.clear();
+        touched_.push_back(group);
+      }
+    }
+    if (chunk.offset(selected_[i]) >= group->next) group->pending.push_back(selected_[i]);
+  }
+}
+
+DeliveryWorker::Group& DeliveryWorker::group_of(std::string_view key) {
+  const auto found = groups_.find(key);
+  if (found != groups_.end()) return *found->second;
+  auto group = std::make_unique<Group>();
+  group->key = key;
+  return *groups_.emplace(std::string(key), std::move(group)).first->second;
+}
+
+DeliveryWorker::Progress DeliveryWorker::feed(Group& group, const ChunkView& chunk, Timestamp appended_at) {
+  std::span<const uint32_t> pending = group.pending;
+  while (!pending.empty()) {
+    const Offset from = chunk.offset(pending.front());
+    if (!group.batch) {
+      if (const Progress progress = close_if_crowded(limits_.groups_max - 1); progress != Progress::Continue) return progress;
+      Result<std::unique_ptr<Batch>> batch =
+          output_->open_batch(group.key, {from, chunk.records[pending.front()].time, chunk.tag});
+      if (!batch) return discard_and_rewind(group, from, batch.error());
+      group.batch = *std::move(batch);
+      group.records = 0;
+      group.first = from;
+      group.appended_at = appended_at;
+      group.opened_at = clock_.monotonic();
+    }
+    rejected_.clear();
+    const bool was_empty = group.records == 0;
+    const Result<uint32_t> taken = group.batch->add(chunk, pending, rejected_);
+    if (!taken) return discard_and_rewind(group, group.first, taken.error());
+    CHECK(*taken <= pending.size() && (*taken > 0 || !was_empty), "an empty batch takes its first record");
+    if (*taken > 0) group.next = chunk.offset(pending[*taken - 1]) + 1;
+    group.records += *taken - static_cast<uint32_t>(rejected_.size());
+    count_rejected(rejected_, "refused while encoding");
+    pending = pending.subspan(*taken);
+    if (!pending.empty() || group.batch->full() || group.records >= limits_.records_max) {
+      if (const Progress progress = deliver(group); progress != Progress::Continue) return progress;
+    }
+  }
+  return Progress::Continue;
+}
+
+// -- when to send -----------------------------------------------------------------------------------------------
+
+Monotonic DeliveryWorker::due_at(const Group& group, bool caught_up) const {
+  if (draining_.load() || deliver_now_.load()) return Monotonic::min();
+  if (limits_.age_max > Nanoseconds(0)) {
+    const bool crowded = journal_.bytes_from(group.first) > journal_.bytes_max() / 100 * kEarlyClosePercent;
+    return crowded ? Monotonic::min() : group.opened_at + limits_.age_max;
+  }
+  const Monotonic ready = caught_up ? group.opened_at : group.opened_at + kCatchUpAgeMax;
+  if (group.last_request == Monotonic::min()) return ready;
+  return std::max(ready, group.last_request + limits_.request_interval_min);
+}
+
+DeliveryWorker::Progress DeliveryWorker::deliver_due(bool caught_up) {
+  const Monotonic now = clock_.monotonic();
+  for (auto& [key, group] : groups_) {
+    if (!group->batch || due_at(*group, caught_up) > now) continue;
+    // While draining or delivering on request, what is still unread goes into the same batch first.
+    if (!caught_up && (draining_.load() || deliver_now_.load())) continue;
+    if (const Progress progress = deliver(*group); progress != Progress::Continue) return progress;
+  }
+  if (caught_up) deliver_now_.store(false);
+  forget_idle_groups();
+  // Every group left here is named in the checkpoint, which has room for kCheckpointGroupsMax.
+  return groups_.size() > kIdleGroupsMax ? close_if_crowded(0) : Progress::Continue;
+}
+
+// Sends the oldest open batch if there are more than `open_max`.
+DeliveryWorker::Progress DeliveryWorker::close_if_crowded(uint32_t open_max) {
+  Group* oldest = nullptr;
+  uint32_t open = 0;
+  for (auto& [key, group] : groups_) {
+    if (!group->batch) continue;
+    ++open;
+    if (oldest == nullptr || group->first < oldest->first) oldest = group.get();
+  }
+  return open > open_max ? deliver(*oldest) : Progress::Continue;
+}
+
+void DeliveryWorker::forget_idle_groups() {
+  if (groups_.size() <= kIdleGroupsMax / 2) return;
+  const Offset settled = low_water();
+  const Monotonic now = clock_.monotonic();
+  std::erase_if(groups_, [&](const auto& item) {
+    const Group& group = *item.second;
+    if (group.batch || group.delivered > settled) return false;
+    return groups_.size() > kIdleGroupsMax || group.last_request == Monotonic::min() ||
+           now - group.last_request > kIdleGroupAge;
+  });
+}
+
+// -- sending ----------------------------------------------------------------------------------------------------
+
+DeliveryWorker::Progress DeliveryWorker::deliver(Group& group) {
+  if (group.records > 0) {
+    if (const Progress progress = attempt_until_settled(group); progress != Progress::Continue) return progress;
+  }
+  settle(group);
+  return save_checkpoint();
+}
+
+DeliveryWorker::Progress DeliveryWorker::attempt_until_settled(Group& group) {
+  for (uint32_t attempt = 1;; ++attempt) {
+    if (expired()) return Progress::Stop;
+    const Monotonic deadline = attempt_deadline();
+    busy_until_ns_.store((deadline + kStuckAfter).time_since_epoch().count());
+    Delivery delivery;
+    const Status durable = output_->needs_durable_journal() ? journal_.sync_to(group.next) : Status{};
+    if (durable) {
+      group.last_request = clock_.monotonic();
+      metrics_.requests.add();
+      delivery = output_->deliver(*group.batch, deadline);
+    } else {
+      delivery = Delivery::retry(RetryClass::Transient, "the journal cannot be synced: " + durable.error().message);
+    }
+    if (delivery.outcome == Delivery::Outcome::Delivered) {
+      metrics_.records.add(group.records - delivery.rejected.size());
+      metrics_.bytes.add(group.batch->bytes());
+      metrics_.last_delivery_ns.set(static_cast<uint64_t>(nanoseconds_since_epoch(clock_.wall()).count()));
+      count_rejected(delivery.rejected, delivery.reason);
+      note_success();
+      return Progress::Continue;
+    }
+    if (delivery.outcome == Delivery::Outcome::Rejected) {
+      metrics_.errors.add();
+      give_up(group, DropReason::Rejected, delivery.reason);
+      return Progress::Continue;
+    }
+    if (settings_.retry_limit && attempt > *settings_.retry_limit) {
+      metrics_.retries_failed.add();
+      give_up(group, DropReason::RetryLimit, delivery.reason);
+      return Progress::Continue;
+    }
+    if (settings_.total_limit_bytes > 0 && journal_.bytes_from(low_water()) > settings_.total_limit_bytes) {
+      give_up(group, DropReason::OutputLimit, delivery.reason);
+      return Progress::Continue;
+    }
+    Nanoseconds wait = retry_policy_.wait(delivery, attempt);
+    if (draining_.load()) wait = std::min<Nanoseconds>(wait, Seconds(1));
+    metrics_.retries.add();
+    metrics_.retried_records.add(group.records);
+    note_failure(delivery, wait, group, attempt);
+    if (!sleep(wait)) return Progress::Stop;
+  }
+}
+
+// The batch is delivered or given up: its records are behind us.
+void DeliveryWorker::settle(Group& group) {
+  group.batch.reset();
+  group.records = 0;
+  group.delivered = group.next;
+}
+
+// The batch cannot be built (a spool's disk is full, say). Its records are read again later; other groups
+// keep what they have, because distribute() leaves out records below their `next`.
+DeliveryWorker::Progress DeliveryWorker::discard_and_rewind(Group& group, Offset from, const Error& error) {
+  if (const uint64_t times = batch_episode_.admit()) {
+    log_error("output:" + settings_.instance,
+              "cannot build a batch, the records stay in the journal and are tried again: {} ({} times)",
+              error.message, times);
+  }
+  const Offset first = group.batch ? group.first : from;
+  group.batch.reset();
+  group.records = 0;
+  group.next = group.delivered;
+  cursor_ = std::min(cursor_, first);
+  reader_->seek(cursor_);
+  return sleep(kTroublePause) ? Progress::Rewound : Progress::Stop;
+}
+
+// -- records that do not arrive ---------------------------------------------------------------------------------
+
+void DeliveryWorker::give_up(Group& group, DropReason reason, const std::string& detail) {
+  metrics_.drop(reason).add(group.records);
+  if (const uint64_t times = give_up_episode_.admit()) {
+    log_error("output:" + settings_.instance, "LOST {} records for this destination ({}): {} ({} times)",
+              group.records, to_string(reason), detail, times);
+  }
+  // A copy of what a limit on space pushed out would take the very space.
+  if (reason != DropReason::OutputLimit) bury(group.first, group.next, &group, reason, detail);
+}
+
+void DeliveryWorker::count_rejected(const std::vector<RejectedRecord>& rejected, std::string_view detail) {
+  if (rejected.empty()) return;
+  if (const uint64_t times = give_up_episode_.admit()) {
+    log_error("output:" + settings_.instance, "LOST {} records for this destination ({}): {} ({} times)",
+              rejected.size(), to_string(rejected.front().reason), detail.empty() ? "refused" : detail, times);
+  }
+  for (const RejectedRecord& record : rejected) {
+    metrics_.drop(record.reason).add();
+    bury(record.offset, record.offset + 1, nullptr, record.reason, detail);
+  }
+}
+
+// Copies the records of [from, to) that belong to `group` (any, if null) to the dead letters. They are read
+// from the journal again: a batch keeps encoded bytes only.
+void DeliveryWorker::bury(Offset from, Offset to, const Group* group, DropReason reason, std::string_view detail) {
+  if (!dead_letters_.enabled()) return;
+  const std::unique_ptr<JournalReader> reader = journal_.make_reader(from);
+  std::vector<uint32_t> selected;
+  std::vector<std::string_view> keys;
+  EntryHead head;
+  for (;;) {
+    const Result<ReadOutcome> outcome = reader->next(head);
+    if (!outcome || *outcome == ReadOutcome::End) return;
+    if (*outcome == ReadOutcome::Lost) continue;
+    if (head.base >= to) return;
+    ChunkView chunk;
+    const Result<ReadOutcome> loaded = reader->load(chunk);
+    if (!loaded || *loaded != ReadOutcome::Entry) continue;
+    if (!routes_.select(settings_.output_index, head.routing.route_table, head.routing.marks, chunk, selected)) {
+      continue;
+    }
+    keys.clear();
+    output_->group(chunk, selected, keys);
+    for (size_t i = 0; i < selected.size(); ++i) {
+      const Offset offset = chunk.offset(selected[i]);
+      if (offset < from || offset >= to || (group != nullptr && keys[i] != group->key)) continue;
+      dead_letters_.write(chunk, selected[i], reason, detail);
+    }
+  }
+}
+
+void DeliveryWorker::account_for_lost(uint64_t records, Offset from, LostRange::Reason reason) {
+  const bool dropped = reason == LostRange::Reason::Dropped;
+  metrics_.drop(dropped ? DropReason::JournalFull : DropReason::Corrupt).add(records);
+  if (const uint64_t times = lost_episode_.admit()) {
+    log_error("output:" + settings_.instance, "LOST up to {} records from record {} on: {} ({} times)", records,
+              from.value, dropped ? "the journal was full and its oldest segment was dropped" : "damaged in the journal",
+              times);
+  }
+}
+
+// -- bookkeeping ------------------------------------------------------------------------------------------------
+
+Offset DeliveryWorker::low_water() const {
+  Offset lowest = cursor_;
+  for (const auto& [key, group] : groups_) {
+    if (group->batch) lowest = std::min(lowest, group->first);
+  }
+  return lowest;
+}
+
+DeliveryWorker::Progress DeliveryWorker::save_checkpoint() {
+  Checkpoint checkpoint{.identity = settings_.identity, .low_water = low_water(), .groups = {}, .counters = {}};
+  for (const auto& [key, group] : groups_) {
+    if (group->delivered > checkpoint.low_water) checkpoint.groups.push_back({key, group->delivered});
+  }
+  if (checkpoint == saved_) return Progress::Continue;
+  const bool durable = output_->needs_durable_journal();
+  for (;;) {
+    const Status saved = journal_.save_checkpoint(checkpoint, durable);
+    if (saved) break;
+    if (const uint64_t times = checkpoint_episode_.admit()) {
+      log_error("output:" + settings_.instance, "cannot save the checkpoint: {} ({} times)", saved.error().message,
+                times);
+    }
+    // An output that promises "exactly once" must not go on: the next object would be named after an offset
+    // that a restart does not come back to. The others go on and risk a repetition.
+    if (!durable) return Progress::Continue;
+    if (!sleep(kTroublePause)) return Progress::Stop;
+  }
+  saved_ = std::move(checkpoint);
+  saved_at_ = clock_.monotonic();
+  return Progress::Continue;
+}
+
+// False if the drain deadline passed.
+bool DeliveryWorker::sleep(Nanoseconds wait) {
+  const Monotonic until = clock_.monotonic() + wait;
+  busy_until_ns_.store((until + kStuckAfter).time_since_epoch().count());
+  MutexLock lock(mutex_);
+  while (clock_.monotonic() < until) {
+    // A drain that begins while we wait shortens the wait to a second.
+    Monotonic wake_at = until;
+    if (draining_.load()) {
+      wake_at = std::min({until, Monotonic{Nanoseconds(drain_deadline_ns_.load())}, clock_.monotonic() + Seconds(1)});
+    }
+    const bool was_draining = draining_.load();
+    if (!wake_.wait_until(mutex_, wake_at) && was_draining) break;
+  }
+  return !expired();
+}
+
+void DeliveryWorker::note_failure(const Delivery& delivery, Nanoseconds wait, const Group& group, uint32_t attempt) {
+  metrics_.delivery_state.set(1);
+  MutexLock lock(mutex_);
+  const bool first = !state_.retrying;
+  if (first) state_.failing_since = clock_.wall();
+  state_.retrying = true;
+  state_.last_error = delivery.reason;
+  // The first failure of an episode is often a connection that went stale: the log hears of the second.
+  if (attempt == 2 || attempt % 10 == 0) {
+    log_warn("output:" + settings_.instance, "attempt {} for {} records failed, next in {:.1f} s: {}", attempt,
+             group.records, std::chrono::duration<double>(wait).count(), delivery.reason);
+  } else {
+    log_debug("output:" + settings_.instance, "attempt {} failed: {}", attempt, delivery.reason);
+  }
+}
+
+void DeliveryWorker::note_success() {
+  metrics_.delivery_state.set(0);
+  MutexLock lock(mutex_);
+  if (!state_.retrying) return;
+  const double seconds = std::chrono::duration<double>(clock_.wall() - state_.failing_since).count();
+  if (seconds >= 1) log_info("output:" + settings_.instance, "delivers again after {:.0f} s", seconds);
+  state_ = {};
+}
+
+void DeliveryWorker::update_lag(bool caught_up) {
+  Timestamp oldest = caught_up ? Timestamp::max() : read_appended_at_;
+  for (const auto& [key, group] : groups_) {
+    if (group->batch) oldest = std::min(oldest, group->appended_at);
+  }
+  metrics_.oldest_undelivered_ns.set(
+      oldest == Timestamp::max() ? 0 : static_cast<uint64_t>(nanoseconds_since_epoch(oldest).count()));
+}
+
+DeliveryState DeliveryWorker::state() const {
+  DeliveryState state;
+  {
+    MutexLock lock(mutex_);
+    state = state_;
+  }
+  state.stuck = clock_.monotonic().time_since_epoch().count() > busy_until_ns_.load();
+  return state;
+}
+
+uint64_t DeliveryWorker::left() {
+  CHECK(!thread_.joinable(), "left() after join()");
+  uint64_t count = 0;
+  const std::unique_ptr<JournalReader> reader = journal_.make_reader(saved_.low_water);
+  EntryHead head;
+  for (;;) {
+    const Result<ReadOutcome> outcome = reader->next(head);
+    if (!outcome || *outcome == ReadOutcome::End) return count;
+    if (*outcome == ReadOutcome::Lost) continue;
+    if (routes_.selects_none(settings_.output_index, head.routing.route_table, head.routing.marks)) continue;
+    ChunkView chunk;
+    const Result<ReadOutcome> loaded = reader->load(chunk);
+    if (!loaded || *loaded != ReadOutcome::Entry) continue;
+    if (!routes_.select(settings_.output_index, head.routing.route_table, head.routing.marks, chunk, selected_)) continue;
+    keys_.clear();
+    output_->group(chunk, selected_, keys_);
+    for (size_t i = 0; i < selected_.size(); ++i) {
+      const Offset offset = chunk.offset(selected_[i]);
+      const auto group = groups_.find(keys_[i]);
+      const bool settled = group != groups_.end() && offset < group->second->delivered;
+      if (offset >= saved_.low_water && !settled) ++count;
+    }
+  }
+}
+
+}  // namespace noroshi

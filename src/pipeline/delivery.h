@@ -1,0 +1,157 @@
+// DeliveryWorker: the one delivery loop, one instance and one thread per output.
+//
+//   cursor ─▶ select ─▶ group ─▶ batch ─▶ one attempt ─▶ checkpoint
+//                                  ▲            │
+//                                  └── Retry ◀──┘   Rejected, retries used up ─▶ dead letters
+//
+// It reads the journal in order, sorts the records its output takes into groups, closes a batch when the
+// output says it is full, when it is old enough, when nothing more is waiting or when the journal runs short
+// of room, and sends it until it is Delivered or given up. While one batch is being retried nothing else of
+// this output is sent: the journal holds the rest, other outputs do not notice, and order is kept.
+//
+// Exactly where a restart continues: low water = the first offset of the oldest open batch (or the cursor);
+// each group also remembers how far it is delivered, so records above low water that are delivered already are
+// skipped. Batches therefore begin at the same offsets again, which is what makes S3 keys repeatable.
+//
+// Memory: one batch per open group (the output bounds both), one read buffer. Nothing grows with the backlog.
+// Threading: all public functions may be called from any thread, except that start() comes first and left()
+// after join().
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/mutex.h"
+#include "journal/checkpoint.h"
+#include "journal/journal.h"
+#include "journal/journal_reader.h"
+#include "output/output.h"
+#include "pipeline/dead_letter.h"
+#include "pipeline/retry_policy.h"
+#include "pipeline/router.h"
+
+namespace noroshi {
+
+// One attempt may take this long; an output sets shorter deadlines for its single requests.
+inline constexpr Nanoseconds kAttemptDeadline = std::chrono::minutes(5);
+// A batch that goes out "when nothing more is waiting" goes at this age even while a backlog is read.
+inline constexpr Nanoseconds kCatchUpAgeMax = Seconds(1);
+
+struct DeliverySettings {
+  std::string instance = {};                  // "s3.1" or the alias: log lines, dead letters
+  std::string identity = {};                  // names the checkpoint
+  size_t output_index = 0;                    // in the route table
+  std::optional<uint32_t> retry_limit = {};   // unset: until it is delivered
+  Seconds scheduler_base = Seconds(5), scheduler_cap = Seconds(2000);
+  uint64_t total_limit_bytes = 0;             // storage.total_limit_size; 0: none
+  std::filesystem::path dead_letter_directory = {};  // empty: none are kept
+};
+
+// What health and the status page show.
+struct DeliveryState {
+  bool retrying = false;
+  Timestamp failing_since = {};     // wall time of the first failure of this episode
+  std::string last_error = {};      // of the current episode, else empty
+  bool stuck = false;               // an operation is far beyond its deadline
+};
+
+class DeliveryWorker {
+ public:
+  // Everything referred to outlives the worker.
+  DeliveryWorker(DeliverySettings settings, std::unique_ptr<Output> output, const RouteTable& routes,
+                 Journal& journal, OutputMetrics& metrics, const Clock& clock);
+  ~DeliveryWorker();  // joins; drain() comes first
+
+  // Starts the thread where `checkpoint` (Journal::register_output) says. A damaged one goes back to the
+  // oldest offset the journal still has: rather twice than never.
+  void start(const LoadedCheckpoint& checkpoint);
+  // Closes and sends all open batches soon, as an operator asks.
+  void deliver_now();
+  // Shutdown: no more chunks will be appended. Delivers everything, ignoring ages, or gives up at `deadline`;
+  // what is undelivered then stays in the journal.
+  void drain(Monotonic deadline);
+  void join();
+
+  [[nodiscard]] DeliveryState state() const;
+  // Records of this output still undelivered; scans the journal. Only after join().
+  [[nodiscard]] uint64_t left();
+  [[nodiscard]] int shutdown_order() const { return output_->shutdown_order(); }
+  [[nodiscard]] const std::string& instance() const { return settings_.instance; }
+  [[nodiscard]] const OutputMetrics& metrics() const { return metrics_; }
+
+ private:
+  struct Group;
+  enum class Progress {
+    Continue,
+    Rewound,  // a batch was discarded; the cursor went back to its first record
+    Stop,     // the drain deadline passed
+  };
+
+  void run();
+  Progress process(const EntryHead& head);
+  Progress feed(Group& group, const ChunkView& chunk, Timestamp appended_at);
+  Progress deliver_due(bool caught_up);
+  Progress deliver(Group& group);
+  Progress attempt_until_settled(Group& group);
+  Progress discard_and_rewind(Group& group, Offset from, const Error& error);
+  void settle(Group& group);
+  void give_up(Group& group, DropReason reason, const std::string& detail);
+  void bury(Offset from, Offset to, const Group* group, DropReason reason, std::string_view detail);
+  void count_rejected(const std::vector<RejectedRecord>& rejected, std::string_view detail);
+  void distribute(const ChunkView& chunk);
+  Group& group_of(std::string_view key);
+  void forget_idle_groups();
+  Progress close_if_crowded(uint32_t open_max);
+  void note_failure(const Delivery& delivery, Nanoseconds wait, const Group& group, uint32_t attempt);
+  void note_success();
+  void account_for_lost(uint64_t records, Offset from, LostRange::Reason reason);
+  void update_lag(bool caught_up);
+  Progress save_checkpoint();
+  bool sleep(Nanoseconds wait);
+  void wake();
+  [[nodiscard]] Offset low_water() const;
+  [[nodiscard]] Monotonic due_at(const Group& group, bool caught_up) const;
+  [[nodiscard]] bool expired() const;
+  [[nodiscard]] bool idle() const;
+  [[nodiscard]] Monotonic attempt_deadline() const;
+
+  DeliverySettings settings_;
+  std::unique_ptr<Output> output_;
+  const RouteTable& routes_;
+  Journal& journal_;
+  DeadLetters dead_letters_;
+  OutputMetrics& metrics_;
+  const Clock& clock_;
+  RetryPolicy retry_policy_;
+  BatchLimits limits_;
+
+  // Delivery thread only.
+  std::unique_ptr<JournalReader> reader_;
+  Offset cursor_;  // the next record to read
+  std::map<std::string, std::unique_ptr<Group>, std::less<>> groups_;
+  std::vector<uint32_t> selected_;
+  std::vector<std::string_view> keys_;
+  std::vector<Group*> touched_;
+  std::vector<RejectedRecord> rejected_;
+  Checkpoint saved_;
+  Monotonic saved_at_{};
+  Timestamp read_appended_at_{};  // append time of the entry read last
+  LogEpisode lost_episode_, read_episode_, batch_episode_, checkpoint_episode_, give_up_episode_;
+
+  std::atomic<bool> woken_{false};
+  std::atomic<bool> deliver_now_{false};
+  std::atomic<bool> draining_{false};
+  std::atomic<int64_t> drain_deadline_ns_{INT64_MAX};
+  std::atomic<int64_t> busy_until_ns_{INT64_MAX};  // monotonic; beyond it the thread is stuck
+  mutable Mutex mutex_;
+  ConditionVariable wake_;
+  DeliveryState state_ GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+}  // namespace noroshi

@@ -1,0 +1,269 @@
+#include "pipeline/ingest.h"
+
+#include <algorithm>
+
+namespace noroshi {
+namespace {
+
+bool matches(const FilterStage& stage, std::string_view tag) {
+  if (stage.match_regex && stage.match_regex->matches(tag)) return true;
+  return std::any_of(stage.match.begin(), stage.match.end(),
+                     [&](const TagPattern& pattern) { return pattern.matches(tag); });
+}
+
+// Keeps the records whose index satisfies `keep`; the body is compacted in place.
+template <typename Keep>
+void keep_records(Chunk& chunk, Keep&& keep) {
+  std::string body;
+  std::vector<RecordEntry> records;
+  for (uint32_t i = 0; i < chunk.records.size(); ++i) {
+    if (!keep(i)) continue;
+    RecordEntry entry = chunk.records[i];
+    const std::string_view bytes =
+        std::string_view(chunk.body).substr(entry.position, entry.metadata_size + entry.size);
+    entry.position = static_cast<uint32_t>(body.size());
+    body.append(bytes);
+    records.push_back(entry);
+  }
+  chunk.body = std::move(body);
+  chunk.records = std::move(records);
+}
+
+}  // namespace
+
+// What a filter writes to: remembers where in the chain the chunk goes on.
+class Ingest::StageOutput final : public FilterOutput {
+ public:
+  StageOutput(Ingest& ingest, size_t stage, uint32_t restarts) : ingest_(ingest), stage_(stage), restarts_(restarts) {}
+
+  void emit(Chunk& chunk, bool from_head) override {
+    if (chunk.empty()) return chunk.clear();
+    Emitted emitted;
+    emitted.stage = from_head ? 0 : stage_ + 1;
+    emitted.restarts = restarts_ + (from_head ? 1 : 0);
+    if (emitted.restarts > kRestartsMax) {
+      emitted.stage = stage_ + 1;
+      if (const uint64_t times = ingest_.loop_episode_.admit()) {
+        log_warn("filter", "records of tag {} were sent back to the head of the chain {} times and go on instead: the "
+                 "rules of rewrite_tag form a loop ({} times)", chunk.tag, kRestartsMax, times);
+      }
+    }
+    std::swap(emitted.chunk, chunk);
+    ingest_.emitted_.push_back(std::move(emitted));
+    chunk.clear();
+  }
+
+ private:
+  Ingest& ingest_;
+  size_t stage_;
+  uint32_t restarts_;
+};
+
+Ingest::Ingest(boost::asio::io_context& loop, std::vector<FilterStage> stages, RouteTable& routes, Journal& journal,
+               std::vector<OutputMetrics*> outputs, bool shed)
+    : tick_timer_(loop),
+      retry_timer_(loop),
+      stages_(std::move(stages)),
+      routes_(routes),
+      journal_(journal),
+      outputs_(std::move(outputs)),
+      shed_(shed) {}
+
+Ingest::~Ingest() = default;
+
+Status Ingest::ingest(Chunk& chunk, InputMetrics& metrics) {
+  if (stalled_bytes_ >= kStalledBytesMax) {
+    return fail(ErrorCode::Exhausted, "the journal takes no more and the waiting room is full");
+  }
+  metrics.records.add(chunk.records.size());
+  metrics.bytes.add(chunk.body.size());
+  run_chain(chunk, 0, 0);
+  run_emitted();
+  commit();
+  chunk.clear();
+  return {};
+}
+
+void Ingest::run_chain(Chunk& chunk, size_t stage, uint32_t restarts) {
+  for (; stage < stages_.size() && !chunk.empty(); ++stage) {
+    if (!matches(stages_[stage], chunk.tag)) continue;
+    stages_[stage].metrics->records.add(chunk.records.size());
+    stages_[stage].metrics->bytes.add(chunk.body.size());
+    StageOutput output(*this, stage, restarts);
+    stages_[stage].filter->apply(chunk, output, *stages_[stage].metrics);
+  }
+  if (!chunk.empty()) {
+    store(chunk);
+  } else {
+    // Every record was dropped or held: who holds one keeps its ack too.
+    appended_acks_.insert(appended_acks_.end(), chunk.acks.begin(), chunk.acks.end());
+    chunk.acks.clear();
+  }
+}
+
+void Ingest::run_emitted() {
+  while (!emitted_.empty()) {
+    Emitted next = std::move(emitted_.front());
+    emitted_.pop_front();
+    run_chain(next.chunk, next.stage, next.restarts);
+  }
+}
+
+void Ingest::store(Chunk& chunk) {
+  if (shed_) shed_least_severe(chunk);
+  if (chunk.empty()) return;
+  if (chunk.body.size() > kChunkBodyBytesMax && chunk.records.size() > 1) {
+    // A filter made it grow. Two halves, each with the acks of the whole.
+    const uint32_t middle = static_cast<uint32_t>(chunk.records.size() / 2);
+    Chunk second = chunk;
+    keep_records(chunk, [&](uint32_t index) { return index < middle; });
+    keep_records(second, [&](uint32_t index) { return index >= middle; });
+    store(chunk);
+    return store(second);
+  }
+  if (!stalled_.empty()) return hold(chunk);  // order is kept
+  const Status appended = append(chunk);
+  if (appended) return;
+  if (appended.error().code == ErrorCode::InvalidArgument) {
+    log_error("ingest", "refused {} records of tag {}: {}", chunk.records.size(), chunk.tag.substr(0, 80),
+              appended.error().message);
+    refused_.add(chunk.records.size());
+    for (const auto& ack : chunk.acks) ack->fail();
+    return chunk.clear();
+  }
+  log_trouble(appended.error());
+  hold(chunk);
+}
+
+Status Ingest::append(Chunk& chunk) {
+  routes_.route(chunk, routing_block_, counts_);
+  const Result<Offset> offset = journal_.append(chunk.view(), {routes_.id(), routing_block_});
+  if (!offset) return std::unexpected(offset.error());
+  appended_.add(chunk.records.size());
+  for (size_t i = 0; i < counts_.size(); ++i) {
+    if (counts_[i] > 0) outputs_[i]->routed.add(counts_[i]);
+  }
+  std::move(chunk.acks.begin(), chunk.acks.end(), std::back_inserter(appended_acks_));
+  chunk.acks.clear();
+  return {};
+}
+
+void Ingest::commit() {
+  if (appended_acks_.empty()) return;
+  if (const Status committed = journal_.commit(); !committed) {
+    log_trouble(committed.error());
+    for (const auto& ack : appended_acks_) ack->fail();
+  }
+  appended_acks_.clear();  // the last holder acknowledges
+}
+
+void Ingest::hold(Chunk& chunk) {
+  stalled_bytes_ += chunk.body.size();
+  stalled_.emplace_back();
+  std::swap(stalled_.back(), chunk);
+  chunk.clear();
+  if (paused_.exchange(true)) return;
+  retry_timer_.expires_after(kStalledRetryInterval);
+  retry_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) retry_stalled();
+  });
+}
+
+void Ingest::retry_stalled() {
+  while (!stalled_.empty()) {
+    const Status appended = append(stalled_.front());
+    if (!appended) {
+      log_trouble(appended.error());
+      break;
+    }
+    stalled_bytes_ -= stalled_.front().body.size();
+    stalled_.pop_front();
+  }
+  commit();
+  if (!stalled_.empty()) {
+    retry_timer_.expires_after(kStalledRetryInterval);
+    retry_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) retry_stalled();
+    });
+    return;
+  }
+  paused_.store(false);
+  log_info("ingest", "the journal takes records again, inputs go on reading");
+  std::vector<std::function<void()>> resumed;
+  resumed.swap(resumed_);
+  for (const auto& callback : resumed) callback();
+}
+
+void Ingest::when_resumed(std::function<void()> resumed) { resumed_.push_back(std::move(resumed)); }
+
+// Nearly full: debug and below go from four fifths on, info and notice from nine tenths on. What is dropped
+// is counted for every output that would have taken it.
+void Ingest::shed_least_severe(Chunk& chunk) {
+  const uint64_t bytes = journal_.bytes(), limit = journal_.bytes_max();
+  if (bytes < limit / 10 * 8) return;
+  const Severity keep_from = bytes < limit / 10 * 9 ? Severity::Info : Severity::Warn;
+  infer_severities(chunk.records, chunk.body);
+  const size_t before = chunk.records.size();
+  Chunk dropped = chunk;
+  dropped.acks.clear();
+  const auto kept = [&](const std::vector<RecordEntry>& records, uint32_t index) {
+    return records[index].severity >= keep_from || records[index].severity == Severity::Unknown;
+  };
+  const std::vector<RecordEntry> entries = chunk.records;
+  keep_records(chunk, [&](uint32_t index) { return kept(entries, index); });
+  if (chunk.records.size() == before) return;
+  keep_records(dropped, [&](uint32_t index) { return !kept(entries, index); });
+  routes_.route(dropped, routing_block_, counts_);
+  for (size_t i = 0; i < counts_.size(); ++i) outputs_[i]->drop(DropReason::JournalFull).add(counts_[i]);
+  if (const uint64_t times = shed_episode_.admit()) {
+    log_error("ingest", "LOST {} records below {}: the journal is nearly full ({} times)", dropped.records.size(),
+              to_string(keep_from), times);
+  }
+}
+
+void Ingest::start() { tick(); }
+
+void Ingest::tick() {
+  last_tick_ns_.store(system_clock().monotonic().time_since_epoch().count(), std::memory_order_relaxed);
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    StageOutput output(*this, i, 0);
+    stages_[i].filter->on_tick(output, *stages_[i].metrics);
+  }
+  run_emitted();
+  commit();
+  tick_timer_.expires_after(Seconds(1));
+  tick_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) tick();
+  });
+}
+
+void Ingest::finish() {
+  tick_timer_.cancel();
+  retry_timer_.cancel();
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    StageOutput output(*this, i, 0);
+    stages_[i].filter->flush(output, *stages_[i].metrics);
+    run_emitted();
+  }
+  while (!stalled_.empty()) {
+    if (const Status appended = append(stalled_.front()); !appended) {
+      log_error("ingest", "LOST {} records that were received but cannot be stored: {}", stalled_.front().records.size(),
+                appended.error().message);
+      refused_.add(stalled_.front().records.size());
+      for (const auto& ack : stalled_.front().acks) ack->fail();
+    }
+    stalled_.pop_front();
+  }
+  stalled_bytes_ = 0;
+  commit();
+  resumed_.clear();
+}
+
+void Ingest::log_trouble(const Error& error) {
+  if (const uint64_t times = trouble_episode_.admit()) {
+    log_warn("ingest", "inputs stop reading until the journal takes records again: {} ({} times)", error.message,
+             times);
+  }
+}
+
+}  // namespace noroshi

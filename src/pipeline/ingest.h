@@ -1,0 +1,104 @@
+// Ingest: the head of the pipeline, on the ingest thread: filters a chunk, lets the router decide who gets
+// what, appends it to the journal, and only then lets go of its acks.
+//
+//   input ─▶ ingest() ─▶ filter ─▶ … ─▶ filter ─▶ router ─▶ journal ─▶ acks released
+//                          └─ emitted chunks go on behind their filter, or start again at the head
+//
+// When the journal takes nothing (full, disk full, broken), filtered chunks wait here, in order, while inputs
+// stop reading: paused(). They are tried again every kStalledRetryInterval; nothing is lost and no connection
+// is closed. What waits is bounded by kStalledBytesMax: beyond it ingest() refuses.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "filter/filter.h"
+#include "input/input.h"
+#include "journal/journal.h"
+#include "pipeline/router.h"
+
+namespace noroshi {
+
+inline constexpr Milliseconds kStalledRetryInterval{100};
+inline constexpr uint64_t kStalledBytesMax = 16 << 20;
+// A record that rewrite_tag sent back to the head this often goes on instead: the rules form a loop.
+inline constexpr uint32_t kRestartsMax = 10;
+
+struct FilterStage {
+  std::vector<TagPattern> match = {};
+  std::optional<Regex> match_regex = {};
+  std::unique_ptr<Filter> filter;
+  FilterMetrics* metrics = nullptr;
+};
+
+class Ingest final : public ChunkSink {
+ public:
+  // Everything referred to outlives it. `outputs[i]` counts what route i of `routes` takes.
+  // `shed`: drop the least severe records first when the journal is nearly full (see shed_least_severe()).
+  Ingest(boost::asio::io_context& loop, std::vector<FilterStage> stages, RouteTable& routes, Journal& journal,
+         std::vector<OutputMetrics*> outputs, bool shed);
+  ~Ingest() override;
+
+  [[nodiscard]] Status ingest(Chunk& chunk, InputMetrics& metrics) override;
+  [[nodiscard]] bool paused() const override { return paused_.load(std::memory_order_relaxed); }
+  void when_resumed(std::function<void()> resumed) override;
+
+  // Starts the one-second tick of the filters.
+  void start();
+  // Shutdown, after the inputs are closed: releases what filters hold and tries once more to append what
+  // waits. Chunks that still cannot be appended are reported, and their acks fail.
+  void finish();
+
+  // Any thread. Nanoseconds of the monotonic clock when the loop last ran its tick: health looks at it.
+  [[nodiscard]] int64_t last_tick_ns() const { return last_tick_ns_.load(std::memory_order_relaxed); }
+  // Records appended to the journal, and lost at shutdown because it took nothing more.
+  [[nodiscard]] uint64_t appended() const { return appended_.get(); }
+  [[nodiscard]] uint64_t refused() const { return refused_.get(); }
+
+ private:
+  class StageOutput;
+  struct Emitted {
+    Chunk chunk;
+    size_t stage = 0;     // where it enters the chain
+    uint32_t restarts = 0;
+  };
+
+  void run_chain(Chunk& chunk, size_t stage, uint32_t restarts);
+  void run_emitted();
+  void store(Chunk& chunk);
+  [[nodiscard]] Status append(Chunk& chunk);
+  void hold(Chunk& chunk);
+  void commit();
+  void retry_stalled();
+  void shed_least_severe(Chunk& chunk);
+  void tick();
+  void log_trouble(const Error& error);
+
+  boost::asio::steady_timer tick_timer_;
+  boost::asio::steady_timer retry_timer_;
+  std::vector<FilterStage> stages_;
+  RouteTable& routes_;
+  Journal& journal_;
+  std::vector<OutputMetrics*> outputs_;
+  const bool shed_;
+
+  std::deque<Emitted> emitted_;
+  std::deque<Chunk> stalled_;
+  uint64_t stalled_bytes_ = 0;
+  std::vector<std::shared_ptr<PendingAck>> appended_acks_;  // waiting for commit()
+  std::vector<std::function<void()>> resumed_;
+  std::string routing_block_;
+  std::vector<uint32_t> counts_;
+  LogEpisode trouble_episode_, loop_episode_, shed_episode_;
+  std::atomic<bool> paused_{false};
+  std::atomic<int64_t> last_tick_ns_{0};
+  Counter appended_, refused_;
+};
+
+}  // namespace noroshi
