@@ -1,9 +1,9 @@
-// OutputPlugin: how the program finds an output by its configured name and makes it from one [OUTPUT]
-// section. app/plugins.cc holds the readable list of all of them; each plugin's own header declares one
-// `extern const OutputPlugin`. Nothing registers itself.
+// OutputPlugin: how the program finds an output by its configured name and makes it from one
+// [OUTPUT] section. app/plugins.cc holds the readable list of all of them; each plugin's own header
+// declares one `extern const OutputPlugin`. Nothing registers itself.
 //
-// make() runs on the main thread, both at start-up and for `noroshi check`: it validates everything that
-// can be validated without the network, opens no connection and writes no file.
+// make() runs on the main thread, both at start-up and for `noroshi check`: it validates everything
+// that can be validated without the network, opens no connection and writes no file.
 #pragma once
 
 #include <filesystem>
@@ -27,8 +27,9 @@ struct Section;         // config/document.h
 struct OutputContext {
   // Environment variables, files and HTTP transports; tests pass their own.
   const AwsEnvironment& aws;
-  // For spool files and small state that must survive a restart; made on first use, never shared between
-  // two instances (a plugin adds its own sub-directory). Empty: no disk, keep everything in memory.
+  // For spool files and small state that must survive a restart; made on first use, never shared
+  // between two instances (a plugin adds its own sub-directory). Empty: no disk, keep everything in
+  // memory.
   std::filesystem::path state_directory;
   // Identifies the journal that offsets belong to; deterministic names are derived from it.
   std::string journal_id;
@@ -44,7 +45,8 @@ struct MadeOutput {
   // For the effective pipeline: "CloudWatch Logs /ecs/backend/errors, streams fargate-<tag>,
   // ap-northeast-1, https://logs.ap-northeast-1.amazonaws.com".
   std::string destination;
-  // The record key it takes as the message, if any: `check` warns when an earlier filter consumes it.
+  // The record key it takes as the message, if any: `check` warns when an earlier filter consumes
+  // it.
   std::optional<std::string> log_key = {};
 };
 
@@ -53,8 +55,8 @@ struct OutputPlugin {
   std::vector<std::string_view> aliases;  // further accepted names: "cloudwatch"
   std::string_view summary;               // one line for --help and docs
   std::vector<OptionInfo> (*options)();
-  // nullopt exactly if at least one error was added to `diagnostics`; all problems of the section are
-  // collected, not only the first.
+  // nullopt exactly if at least one error was added to `diagnostics`; all problems of the section
+  // are collected, not only the first.
   std::optional<MadeOutput> (*make)(const Section& section, OutputContext& context,
                                     Diagnostics& diagnostics);
 };

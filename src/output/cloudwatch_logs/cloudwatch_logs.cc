@@ -16,8 +16,9 @@ namespace noroshi {
 namespace {
 
 // API_PutRetentionPolicy: the only values it takes.
-constexpr std::array kRetentionDays = {1,   3,   5,   7,   14,  30,   60,   90,   120,  150,  180,
-                                       365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653};
+constexpr std::array kRetentionDays = {1,    3,    5,    7,    14,   30,  60,  90,
+                                       120,  150,  180,  365,  400,  545, 731, 1096,
+                                       1827, 2192, 2557, 2922, 3288, 3653};
 // API_CreateLogGroup.
 constexpr size_t kTagsMax = 50;
 constexpr size_t kTagKeyMax = 128;
@@ -25,9 +26,9 @@ constexpr size_t kTagValueMax = 256;
 
 class CloudWatchLogsOutput final : public Output {
  public:
-  CloudWatchLogsOutput(std::string identity, LogDestinationOptions destination, LogsDeliveryOptions delivery,
-                       std::shared_ptr<LogBatchContext> batches, LogsDelivery::MakeClient make_client,
-                       Nanoseconds age_max)
+  CloudWatchLogsOutput(std::string identity, LogDestinationOptions destination,
+                       LogsDeliveryOptions delivery, std::shared_ptr<LogBatchContext> batches,
+                       LogsDelivery::MakeClient make_client, Nanoseconds age_max)
       : identity_(std::move(identity)),
         destination_(std::move(destination)),
         batches_(std::move(batches)),
@@ -46,7 +47,8 @@ class CloudWatchLogsOutput final : public Output {
   }
   Result<std::unique_ptr<Batch>> open_batch(std::string_view group, const BatchStart&) override {
     const LogDestination::Names names = LogDestination::split(group);
-    return std::make_unique<LogBatch>(std::string(names.group), std::string(names.stream), batches_);
+    return std::make_unique<LogBatch>(std::string(names.group), std::string(names.stream),
+                                      batches_);
   }
   Delivery deliver(Batch& batch, Monotonic deadline) override {
     return delivery_.deliver(static_cast<LogBatch&>(batch), deadline);
@@ -65,7 +67,8 @@ class CloudWatchLogsOutput final : public Output {
 // ---- From the section to the parts --------------------------------------------------------------
 
 // "team=web,stage=prod"
-std::vector<std::pair<std::string, std::string>> parse_tags(const Section& section, std::string_view text,
+std::vector<std::pair<std::string, std::string>> parse_tags(const Section& section,
+                                                            std::string_view text,
                                                             Diagnostics& diagnostics) {
   std::vector<std::pair<std::string, std::string>> tags;
   const auto wrong = [&](std::string message) {
@@ -85,8 +88,9 @@ std::vector<std::pair<std::string, std::string>> parse_tags(const Section& secti
     }
     const std::string_view value = trim(pair.substr(equals + 1));
     if (key.size() > kTagKeyMax || value.size() > kTagValueMax) {
-      wrong(fmt::format("the log group tag \"{}\" is too long: keys have at most {} characters, values {}",
-                        key, kTagKeyMax, kTagValueMax));
+      wrong(fmt::format(
+          "the log group tag \"{}\" is too long: keys have at most {} characters, values {}", key,
+          kTagKeyMax, kTagValueMax));
     }
     tags.emplace_back(key, value);
   }
@@ -94,11 +98,13 @@ std::vector<std::pair<std::string, std::string>> parse_tags(const Section& secti
   return tags;
 }
 
-// A static name, a name with the Go plugin's $(…), or a template; nullopt: not set, or an error was added.
+// A static name, a name with the Go plugin's $(…), or a template; nullopt: not set, or an error was
+// added.
 std::optional<LogNameTemplate> parse_name(const LocatedText& option, bool go_plugin,
                                           Diagnostics& diagnostics) {
   if (option.text.empty()) return std::nullopt;
-  auto parsed = go_plugin ? LogNameTemplate::parse_go(option.text) : LogNameTemplate::parse(option.text);
+  auto parsed =
+      go_plugin ? LogNameTemplate::parse_go(option.text) : LogNameTemplate::parse(option.text);
   if (!parsed) {
     diagnostics.error(option.where, fmt::format("{}: {}", option.name, parsed.error().message));
     return std::nullopt;
@@ -106,7 +112,9 @@ std::optional<LogNameTemplate> parse_name(const LocatedText& option, bool go_plu
   return *std::move(parsed);
 }
 
-bool is_go_template(const LocatedText& option) { return option.text.find("$(") != std::string::npos; }
+bool is_go_template(const LocatedText& option) {
+  return option.text.find("$(") != std::string::npos;
+}
 
 LogDestinationOptions make_destination(const Section& section, const CloudWatchLogsOptions& options,
                                        Diagnostics& diagnostics) {
@@ -120,12 +128,15 @@ LogDestinationOptions make_destination(const Section& section, const CloudWatchL
     destination.group_fallback = options.log_group_name.text;
     if (const std::string& name = options.log_group_name.text; !name.empty()) {
       if (const std::string valid = valid_group_name(name); valid != name) {
-        diagnostics.error(options.log_group_name.where,
-                          fmt::format("\"{}\" cannot be the name of a log group: 1 to {} characters of "
-                                      "a-z A-Z 0-9 _ - / . #", name, log_limits::kNameBytesMax))
+        diagnostics
+            .error(options.log_group_name.where,
+                   fmt::format("\"{}\" cannot be the name of a log group: 1 to {} characters of "
+                               "a-z A-Z 0-9 _ - / . #",
+                               name, log_limits::kNameBytesMax))
             .help(fmt::format("\"{}\" would be valid", valid));
       } else if (name.starts_with("aws/")) {
-        diagnostics.error(options.log_group_name.where, "names that begin with \"aws/\" are reserved");
+        diagnostics.error(options.log_group_name.where,
+                          "names that begin with \"aws/\" are reserved");
       }
     }
   }
@@ -133,8 +144,9 @@ LogDestinationOptions make_destination(const Section& section, const CloudWatchL
   const bool has_name = !options.log_stream_name.text.empty();
   const bool has_prefix = !options.log_stream_prefix.text.empty();
   if (has_name && has_prefix) {
-    diagnostics.error(options.log_stream_prefix.where,
-                      "log_stream_prefix and log_stream_name exclude each other")
+    diagnostics
+        .error(options.log_stream_prefix.where,
+               "log_stream_prefix and log_stream_name exclude each other")
         .note("log_stream_name is set here", options.log_stream_name.where);
   }
   if (!has_name && !has_prefix && options.log_stream_template.text.empty()) {
@@ -155,20 +167,23 @@ LogDestinationOptions make_destination(const Section& section, const CloudWatchL
     if (const std::string valid = valid_stream_name(option->text); valid != option->text) {
       diagnostics.warning(option->where,
                           fmt::format("a log stream cannot be named so (no ':' and '*', at most {} "
-                                      "characters): \"{}\" is used", log_limits::kNameBytesMax, valid));
+                                      "characters): \"{}\" is used",
+                                      log_limits::kNameBytesMax, valid));
     }
   }
   return destination;
 }
 
-void check_values(const Section& section, const CloudWatchLogsOptions& options, Diagnostics& diagnostics) {
+void check_values(const Section& section, const CloudWatchLogsOptions& options,
+                  Diagnostics& diagnostics) {
   if (options.log_retention_days != 0 &&
       std::ranges::find(kRetentionDays, options.log_retention_days) == kRetentionDays.end()) {
     const auto nearest = std::ranges::lower_bound(kRetentionDays, options.log_retention_days);
-    auto& error = diagnostics.error(section.where_of("log_retention_days"),
-                      fmt::format("CloudWatch Logs knows no retention of {} days",
-                                  options.log_retention_days));
-    if (nearest != kRetentionDays.end()) error.help(fmt::format("the next longer one is {}", *nearest));
+    auto& error = diagnostics.error(
+        section.where_of("log_retention_days"),
+        fmt::format("CloudWatch Logs knows no retention of {} days", options.log_retention_days));
+    if (nearest != kRetentionDays.end())
+      error.help(fmt::format("the next longer one is {}", *nearest));
     error.note(fmt::format("possible are {}", fmt::join(kRetentionDays, ", ")));
   }
   if (!options.region.empty() && !is_region_name(options.region)) {
@@ -178,18 +193,22 @@ void check_values(const Section& section, const CloudWatchLogsOptions& options, 
   for (const auto& [name, text] : {std::pair("log_format", &options.log_format),
                                    std::pair("extra_user_agent", &options.extra_user_agent)}) {
     if (std::ranges::any_of(*text, [](unsigned char c) { return c < 0x20 || c == 0x7F; })) {
-      diagnostics.error(section.where_of(name), fmt::format("{} cannot contain control characters", name));
+      diagnostics.error(section.where_of(name),
+                        fmt::format("{} cannot contain control characters", name));
     }
   }
   const bool creates = options.auto_create_group;
-  for (const auto& [name, set] : {std::pair("log_retention_days", options.log_retention_days != 0),
-                                  std::pair("log_group_class", !options.log_group_class.empty()),
-                                  std::pair("log_group_tags", !options.log_group_tags.empty()),
-                                  std::pair("log_group_kms_key", !options.log_group_kms_key.empty())}) {
+  for (const auto& [name, set] :
+       {std::pair("log_retention_days", options.log_retention_days != 0),
+        std::pair("log_group_class", !options.log_group_class.empty()),
+        std::pair("log_group_tags", !options.log_group_tags.empty()),
+        std::pair("log_group_kms_key", !options.log_group_kms_key.empty())}) {
     if (set && !creates) {
-      diagnostics.warning(section.where_of(name),
-                          fmt::format("{} has no effect without auto_create_group: it is applied to "
-                                      "groups that noroshi makes", name));
+      diagnostics.warning(
+          section.where_of(name),
+          fmt::format("{} has no effect without auto_create_group: it is applied to "
+                      "groups that noroshi makes",
+                      name));
     }
   }
 }
@@ -203,7 +222,8 @@ std::string known_region(const CloudWatchLogsOptions& options, const AwsEnvironm
   return {};
 }
 
-std::optional<MadeOutput> make(const Section& section, OutputContext& context, Diagnostics& diagnostics) {
+std::optional<MadeOutput> make(const Section& section, OutputContext& context,
+                               Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.error_count();
   const CloudWatchLogsOptions options = cloudwatch_logs_option_table().parse(section, diagnostics);
   // Problems of the common options are told by who reads them for every output.
@@ -215,14 +235,15 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context, D
   auto tags = parse_tags(section, options.log_group_tags, diagnostics);
 
   const std::string region = known_region(options, context.aws);
-  AwsSettings settings{.region = options.region,
-                       .endpoint = options.endpoint,
-                       .port = static_cast<uint16_t>(std::clamp<int64_t>(common.port, 0, UINT16_MAX)),
-                       .profile = options.profile,
-                       .role_arn = options.role_arn,
-                       .external_id = options.external_id,
-                       .sts_endpoint = options.sts_endpoint,
-                       .tls = common.tls.value_or(true)};
+  AwsSettings settings{
+      .region = options.region,
+      .endpoint = options.endpoint,
+      .port = static_cast<uint16_t>(std::clamp<int64_t>(common.port, 0, UINT16_MAX)),
+      .profile = options.profile,
+      .role_arn = options.role_arn,
+      .external_id = options.external_id,
+      .sts_endpoint = options.sts_endpoint,
+      .tls = common.tls.value_or(true)};
   settings.transport.connect_timeout = common.net_connect_timeout;
   settings.transport.verify_tls = common.tls_verify;
   settings.transport.ca_file = common.tls_ca_file;
@@ -251,7 +272,9 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context, D
       .kms_key = options.log_group_kms_key,
       .tags = std::move(tags)};
 
-  const auto first_set = [](const LocatedText& a, const LocatedText& b) { return a.text.empty() ? b.text : a.text; };
+  const auto first_set = [](const LocatedText& a, const LocatedText& b) {
+    return a.text.empty() ? b.text : a.text;
+  };
   const std::string group = first_set(options.log_group_template, options.log_group_name);
   std::string stream = first_set(options.log_stream_template, options.log_stream_name);
   if (stream.empty()) stream = options.log_stream_prefix.text + "<tag>";
@@ -287,9 +310,10 @@ const OptionTable<CloudWatchLogsOptions>& cloudwatch_logs_option_table() {
           .option("region", &O::region,
                   "AWS region. Not set: AWS_REGION, AWS_DEFAULT_REGION, the profile, the task's or "
                   "instance's metadata.")
-          .required("log_group_name", &O::log_group_name,
-                    "Log group; with log_group_template the one that is used where a key is missing. "
-                    "$(tag), $(key) and $(key['sub']) as in the Go plugin.")
+          .required(
+              "log_group_name", &O::log_group_name,
+              "Log group; with log_group_template the one that is used where a key is missing. "
+              "$(tag), $(key) and $(key['sub']) as in the Go plugin.")
           .option("log_stream_name", &O::log_stream_name,
                   "Log stream, for all records the same, or with $(tag) and $(key). Excludes "
                   "log_stream_prefix.")
@@ -301,18 +325,22 @@ const OptionTable<CloudWatchLogsOptions>& cloudwatch_logs_option_table() {
                   "Where a $(key) of log_group_name is missing.")
           .option("default_log_stream_name", &O::default_log_stream_name, "fluentbit-default",
                   "Where a $(key) of log_stream_name or log_stream_template is missing.")
-          .option("log_key", &O::log_key,
-                  "Send the value of this key instead of the whole record. A record without it is sent "
-                  "whole.")
+          .option(
+              "log_key", &O::log_key,
+              "Send the value of this key instead of the whole record. A record without it is sent "
+              "whole.")
           .option("log_format", &O::log_format, "Header x-amzn-logs-format: json/emf.")
-          .option("auto_create_group", &O::auto_create_group, "off", "Make log groups that do not exist.")
+          .option("auto_create_group", &O::auto_create_group, "off",
+                  "Make log groups that do not exist.")
           .option("log_retention_days", &O::log_retention_days, "0",
                   "Retention of groups made here; 0: for ever.")
           .choice("log_group_class", &O::log_group_class, "", {"STANDARD", "INFREQUENT_ACCESS"},
                   "Class of groups made here.")
-          .option("log_group_tags", &O::log_group_tags, "Tags of groups made here: key=value,key=value.")
+          .option("log_group_tags", &O::log_group_tags,
+                  "Tags of groups made here: key=value,key=value.")
           .alias("new_log_group_tags")
-          .option("log_group_kms_key", &O::log_group_kms_key, "ARN of the KMS key of groups made here.")
+          .option("log_group_kms_key", &O::log_group_kms_key,
+                  "ARN of the KMS key of groups made here.")
           .alias("kms_key_id")
           .option("endpoint", &O::endpoint,
                   "Host, host:port or URL (http:// too) instead of the region's; else "
@@ -326,21 +354,26 @@ const OptionTable<CloudWatchLogsOptions>& cloudwatch_logs_option_table() {
                   {{"split", OversizePolicy::Split},
                    {"truncate", OversizePolicy::Truncate},
                    {"dead_letter", OversizePolicy::DeadLetter}},
-                  "A record larger than record_size_max: several records with markers, its beginning with a "
+                  "A record larger than record_size_max: several records with markers, its "
+                  "beginning with a "
                   "marker, or none but a dead letter.")
           .option("record_size_max", &O::record_size_max, "1048550",
-                  "Largest record in bytes, with the 26 that CloudWatch Logs adds. 262144 for services that "
+                  "Largest record in bytes, with the 26 that CloudWatch Logs adds. 262144 for "
+                  "services that "
                   "lag behind.")
           .between("1024", "1048576")
           .choice("compress", &O::compress, "auto",
-                  {{"off", LogsCompression::Off}, {"on", LogsCompression::On}, {"auto", LogsCompression::Auto}},
+                  {{"off", LogsCompression::Off},
+                   {"on", LogsCompression::On},
+                   {"auto", LogsCompression::Auto}},
                   "Compress requests with gzip; auto stops when the service refuses it.")
           .ignored("auto_retry_requests", "Requests are repeated as the delivery loop decides.")
           .ignored("auto_create_stream", "Log streams are always made.")
           .ignored("metric_namespace", "For inputs that make metrics; there are none here.")
           .ignored("metric_dimensions", "For inputs that make metrics; there are none here.")
-          .ignored("credentials_endpoint", "The task's credentials are found by themselves.",
-                   "credentials_endpoint is ignored: set AWS_CONTAINER_CREDENTIALS_FULL_URI instead")
+          .ignored(
+              "credentials_endpoint", "The task's credentials are found by themselves.",
+              "credentials_endpoint is ignored: set AWS_CONTAINER_CREDENTIALS_FULL_URI instead")
           .ignored("add_entity", "Entities are not sent.",
                    "add_entity is ignored: it only has an effect with Kubernetes metadata");
   return table;

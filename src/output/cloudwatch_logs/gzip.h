@@ -1,4 +1,5 @@
-// Gzip: one buffer in, one gzip member out, with ISA-L's fast level. Reuses its memory. Not thread-safe.
+// Gzip: one buffer in, one gzip member out, with ISA-L's fast level. Reuses its memory. Not
+// thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -21,8 +21,11 @@ constexpr int64_t to_ms(Nanoseconds duration) {
   return std::chrono::duration_cast<Milliseconds>(duration).count();
 }
 
-// Milliseconds since 1970, as PutLogEvents takes them: truncated as Fluent Bit does, never negative.
-int64_t timestamp_ms(Timestamp time) { return std::max<int64_t>(0, to_ms(time.time_since_epoch())); }
+// Milliseconds since 1970, as PutLogEvents takes them: truncated as Fluent Bit does, never
+// negative.
+int64_t timestamp_ms(Timestamp time) {
+  return std::max<int64_t>(0, to_ms(time.time_since_epoch()));
+}
 
 // True if `position` is not inside a UTF-8 sequence: text may be cut there.
 bool is_boundary(std::string_view text, size_t position) {
@@ -185,7 +188,8 @@ Result<uint32_t> LogBatch::add(const ChunkView& chunk, std::span<const uint32_t>
         log_warn(context_->options.component,
                  "a record of {} bytes is larger than CloudWatch Logs takes: {} ({} times)",
                  message->text.size(),
-                 context_->options.oversize == OversizePolicy::Split ? "split" : "truncated", times);
+                 context_->options.oversize == OversizePolicy::Split ? "split" : "truncated",
+                 times);
       }
     }
     if (!full_) {
@@ -201,10 +205,11 @@ Result<uint32_t> LogBatch::add(const ChunkView& chunk, std::span<const uint32_t>
     if (message->log_key_missing) {
       if (metrics != nullptr) metrics->log_key_missing.add();
       if (const auto times = context_->log_key_missing.admit()) {
-        log_warn(context_->options.component,
-                 "records without log_key \"{}\" are sent whole as JSON ({} since the last time): a "
-                 "filter before may have replaced the key",
-                 context_->options.log_key, times);
+        log_warn(
+            context_->options.component,
+            "records without log_key \"{}\" are sent whole as JSON ({} since the last time): a "
+            "filter before may have replaced the key",
+            context_->options.log_key, times);
       }
     }
   }
@@ -280,7 +285,8 @@ void LogBatch::reject(Range range, DropReason reason) {
   for (uint32_t i = range.begin; i < range.end; ++i) {
     const Offset offset = buffers_.entries[i].offset;
     // The parts of a split record lie next to each other.
-    if (rejected_.empty() || rejected_.back().offset != offset) rejected_.push_back({offset, reason});
+    if (rejected_.empty() || rejected_.back().offset != offset)
+      rejected_.push_back({offset, reason});
   }
 }
 

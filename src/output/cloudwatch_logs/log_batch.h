@@ -1,12 +1,13 @@
 // LogBatch: records of one log stream as PutLogEvents requests, encoded while they are added.
 //
-// The request body grows in place, one `{"timestamp":…,"message":"…"},` per record; delivering a batch
-// whose records arrived in order (nearly all) copies nothing. Otherwise, and when only a part is sent,
-// the parts are gathered into a second buffer. Buffers come from a LogBatchPool and go back to it.
+// The request body grows in place, one `{"timestamp":…,"message":"…"},` per record; delivering a
+// batch whose records arrived in order (nearly all) copies nothing. Otherwise, and when only a part
+// is sent, the parts are gathered into a second buffer. Buffers come from a LogBatchPool and go
+// back to it.
 //
-// A batch is usually one request. It is several when one huge record was split, or while the one bad
-// record of a refused request is being searched (halve()). What is settled stays settled over Retry, so
-// nothing that CloudWatch accepted is sent again.
+// A batch is usually one request. It is several when one huge record was split, or while the one
+// bad record of a refused request is being searched (halve()). What is settled stays settled over
+// Retry, so nothing that CloudWatch accepted is sent again.
 //
 // Not thread-safe: one delivery thread owns the context and its batches.
 #pragma once
@@ -90,7 +91,8 @@ class LogBatch final : public Batch {
   LogBatch(std::string group, std::string stream, std::shared_ptr<LogBatchContext> context);
   ~LogBatch() override;
 
-  // At most this many bytes of body, escapes included, before a batch is full; one record may exceed it.
+  // At most this many bytes of body, escapes included, before a batch is full; one record may
+  // exceed it.
   static constexpr size_t kBodyBytesMax = 2 << 20;
 
   Result<uint32_t> add(const ChunkView& chunk, std::span<const uint32_t> records,
@@ -117,8 +119,8 @@ class LogBatch final : public Batch {
   [[nodiscard]] bool settled() const { return unsettled_.empty(); }
   // The next request to send; not when settled().
   [[nodiscard]] Range next() const { return unsettled_.back(); }
-  // The JSON body of next(), valid until the next call on any batch of the context. `sequence_token` is for
-  // imitations of CloudWatch that still want one.
+  // The JSON body of next(), valid until the next call on any batch of the context.
+  // `sequence_token` is for imitations of CloudWatch that still want one.
   [[nodiscard]] std::string_view next_body(std::string_view sequence_token = {});
   // Plans everything anew and forgets rejections; only while nothing was accepted.
   void start_over();
@@ -140,12 +142,12 @@ class LogBatch final : public Batch {
   std::string stream_;
   std::shared_ptr<LogBatchContext> context_;
   LogBatchPool::Buffers buffers_;
-  size_t header_bytes_ = 0;         // of the body, before the first entry
-  size_t entries_end_ = 0;          // in the body, behind the last entry's comma
-  uint64_t counted_bytes_ = 0;      // messages and overhead
-  uint64_t record_count_ = 0;       // records of the journal: the parts of a split one count once
-  int64_t now_ms_ = 0;              // at the last add()
-  int64_t oldest_ms_ = INT64_MAX;   // of the records that count for the span
+  size_t header_bytes_ = 0;        // of the body, before the first entry
+  size_t entries_end_ = 0;         // in the body, behind the last entry's comma
+  uint64_t counted_bytes_ = 0;     // messages and overhead
+  uint64_t record_count_ = 0;      // records of the journal: the parts of a split one count once
+  int64_t now_ms_ = 0;             // at the last add()
+  int64_t oldest_ms_ = INT64_MAX;  // of the records that count for the span
   int64_t newest_ms_ = INT64_MIN;
   bool full_ = false;
   bool in_order_ = true;

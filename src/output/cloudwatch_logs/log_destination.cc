@@ -41,7 +41,9 @@ std::string escape_template(std::string_view text) {
 }  // namespace
 
 std::string valid_group_name(std::string_view name) { return valid_name(name, is_group_character); }
-std::string valid_stream_name(std::string_view name) { return valid_name(name, is_stream_character); }
+std::string valid_stream_name(std::string_view name) {
+  return valid_name(name, is_stream_character);
+}
 
 // ---- LogNameTemplate ----------------------------------------------------------------------------
 
@@ -65,7 +67,8 @@ Result<LogNameTemplate> LogNameTemplate::parse_go(std::string_view text) {
     if (begin == std::string_view::npos) break;
     const size_t end = text.find(')', begin);
     if (end == std::string_view::npos) {
-      return fail(ErrorCode::InvalidArgument, fmt::format("no ')' after \"{}\"", text.substr(begin)));
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("no ')' after \"{}\"", text.substr(begin)));
     }
     std::string variable(text.substr(begin + 2, end - begin - 2));
     if (variable.empty()) return fail(ErrorCode::InvalidArgument, "\"$()\" names nothing");
@@ -100,8 +103,8 @@ void LogDestination::write_key(const ChunkView& chunk, std::string_view record, 
     if (name->render(context, out, missing)) return true;
     if (const auto times = missing_.admit()) {
       log_warn(options_.component,
-               "{} is missing in a record of {}: the static name is used ({} times)", missing, chunk.tag,
-               times);
+               "{} is missing in a record of {}: the static name is used ({} times)", missing,
+               chunk.tag, times);
     }
     return false;
   };

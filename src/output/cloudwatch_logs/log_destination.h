@@ -3,8 +3,9 @@
 //   stream  static name, or prefix + full tag, or a template on the record
 //   group   static name, or a template on the record
 //
-// A template whose key is missing in a record falls back to the static name, with one warning. The Go plugin
-// `cloudwatch` writes templates as $(key) inside the static names; both forms become the same here.
+// A template whose key is missing in a record falls back to the static name, with one warning. The
+// Go plugin `cloudwatch` writes templates as $(key) inside the static names; both forms become the
+// same here.
 #pragma once
 
 #include <optional>
@@ -20,7 +21,8 @@
 
 namespace noroshi {
 
-// Text with accessors: a record template of Fluent Bit, or the Go plugin's "$(tag)-$(kubernetes['pod'])".
+// Text with accessors: a record template of Fluent Bit, or the Go plugin's
+// "$(tag)-$(kubernetes['pod'])".
 class LogNameTemplate {
  public:
   // $TAG, $TAG[1], $key['sub'] as RecordTemplate has them. Errors: InvalidArgument.
@@ -39,9 +41,9 @@ class LogNameTemplate {
 
 struct LogDestinationOptions {
   std::string component = "output:cloudwatch_logs";
-  std::optional<LogNameTemplate> group = {};   // before the fallbacks
+  std::optional<LogNameTemplate> group = {};  // before the fallbacks
   std::optional<LogNameTemplate> stream = {};
-  std::string group_fallback = {};             // also the static name
+  std::string group_fallback = {};  // also the static name
   // The stream without a template: this, or prefix + tag.
   std::string stream_fallback = {};
   std::optional<std::string> stream_prefix = {};
@@ -72,8 +74,8 @@ class LogDestination {
   LogEpisode missing_{Seconds(3600)};
 };
 
-// The name with every character a group may not have (API_CreateLogGroup: letters, digits, _ - / . #)
-// replaced by '_', at most 512 bytes; never empty.
+// The name with every character a group may not have (API_CreateLogGroup: letters, digits, _ - / .
+// #) replaced by '_', at most 512 bytes; never empty.
 [[nodiscard]] std::string valid_group_name(std::string_view name);
 // The same for streams: ':', '*' and control characters.
 [[nodiscard]] std::string valid_stream_name(std::string_view name);

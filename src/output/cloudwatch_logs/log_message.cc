@@ -39,8 +39,8 @@ std::optional<std::string_view> text_of(std::string_view value) {
   return token->bytes;
 }
 
-// Length of the well-formed sequence at the front of `text`, or minus the length of the maximal part of a
-// broken one (at least 1).
+// Length of the well-formed sequence at the front of `text`, or minus the length of the maximal
+// part of a broken one (at least 1).
 int utf8_sequence(std::string_view text) {
   const auto byte = [&](size_t i) -> unsigned { return static_cast<unsigned char>(text[i]); };
   const unsigned lead = byte(0);
@@ -92,11 +92,13 @@ void append_repaired_utf8(std::string& out, std::string_view text) {
 }
 
 bool LogMessageEncoder::is_emf(std::string_view text) {
-  if (text.size() < 2 || text.front() != '{' || text.back() != '}' || !contains(text, kEmfKey)) return false;
+  if (text.size() < 2 || text.front() != '{' || text.back() != '}' || !contains(text, kEmfKey))
+    return false;
   simdjson::dom::object object;
   simdjson::dom::object metadata;
-  const bool found = parser_->dom.parse(text.data(), text.size()).get(object) == simdjson::SUCCESS &&
-                     object["_aws"].get(metadata) == simdjson::SUCCESS;
+  const bool found =
+      parser_->dom.parse(text.data(), text.size()).get(object) == simdjson::SUCCESS &&
+      object["_aws"].get(metadata) == simdjson::SUCCESS;
   if (parser_->dom.capacity() > kKeptBytesMax) parser_->dom = simdjson::dom::parser();
   return found;
 }
@@ -108,8 +110,8 @@ std::string_view LogMessageEncoder::valid_text(std::string_view text) {
 }
 
 Result<LogMessage> LogMessageEncoder::encode_whole(std::string_view record) {
-  // Docker's `log` may be an EMF line although no log_key is configured. One memmem finds that out for
-  // nearly every record that is none.
+  // Docker's `log` may be an EMF line although no log_key is configured. One memmem finds that out
+  // for nearly every record that is none.
   if (contains(record, kEmfKey)) {
     if (const auto value = find_key(record, "log")) {
       if (const auto line = text_of(*value)) {
@@ -119,7 +121,8 @@ Result<LogMessage> LogMessageEncoder::encode_whole(std::string_view record) {
     }
   }
   if (record.size() > kLargeRecordBytes) {
-    const auto controls = std::ranges::count_if(record, [](unsigned char byte) { return byte < 0x20; });
+    const auto controls =
+        std::ranges::count_if(record, [](unsigned char byte) { return byte < 0x20; });
     if (record.size() + 5 * static_cast<size_t>(controls) > kMessageBytesMax) {
       return fail(ErrorCode::Exhausted, "the record as JSON is larger than 12 MiB");
     }
@@ -151,7 +154,8 @@ Result<LogMessage> LogMessageEncoder::encode(std::string_view record) {
     message.text = valid_text(*text);
     // CloudWatch extracts metrics only if nothing stands around the object.
     if (contains(message.text, kEmfKey)) {
-      if (const std::string_view emf = without_blanks(message.text); is_emf(emf)) message.text = emf;
+      if (const std::string_view emf = without_blanks(message.text); is_emf(emf))
+        message.text = emf;
     }
   } else {
     if (const auto written = write_json(text_, *value); !written) {

@@ -3,11 +3,13 @@
 //   log_key set, key present     a string as it is; numbers, booleans, maps, arrays as JSON
 //   log_key set, key absent      the whole record as JSON, counted and warned of: never a drop
 //   log_key not set              the whole record as JSON
-//   an EMF line                  alone: exactly the one JSON object CloudWatch extracts metrics from, even
+//   an EMF line                  alone: exactly the one JSON object CloudWatch extracts metrics
+//   from, even
 //                                where the whole record would be sent and its `log` holds that line
 //
-// The key matches exactly. Bytes that are not UTF-8 become U+FFFD. An empty message, which PutLogEvents
-// refuses together with everything beside it, becomes one space: the line stays, at its time and place.
+// The key matches exactly. Bytes that are not UTF-8 become U+FFFD. An empty message, which
+// PutLogEvents refuses together with everything beside it, becomes one space: the line stays, at
+// its time and place.
 #pragma once
 
 #include <memory>
@@ -26,16 +28,16 @@ struct LogMessage {
 // Reuses its memory from record to record. Not thread-safe.
 class LogMessageEncoder {
  public:
-  // A message larger than this is refused: it bounds memory. The largest record is 8 MiB of MessagePack
-  // and stays below unless it is mostly control characters (six bytes each as JSON).
+  // A message larger than this is refused: it bounds memory. The largest record is 8 MiB of
+  // MessagePack and stays below unless it is mostly control characters (six bytes each as JSON).
   static constexpr size_t kMessageBytesMax = 12 << 20;
 
   // Empty: no log_key.
   explicit LogMessageEncoder(std::string log_key = {});
   ~LogMessageEncoder();
 
-  // `record` is one MessagePack map. Corrupt if it is not; Exhausted beyond kMessageBytesMax. Frees what
-  // the previous call left behind if that was huge.
+  // `record` is one MessagePack map. Corrupt if it is not; Exhausted beyond kMessageBytesMax. Frees
+  // what the previous call left behind if that was huge.
   [[nodiscard]] Result<LogMessage> encode(std::string_view record);
 
   // True if `text` is one JSON object with a `_aws` object in it, and nothing before or behind.

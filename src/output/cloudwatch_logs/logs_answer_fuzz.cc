@@ -1,4 +1,5 @@
-// Whatever CloudWatch Logs, or something in its place, answers: parsed without a crash, indexes in range.
+// Whatever CloudWatch Logs, or something in its place, answers: parsed without a crash, indexes in
+// range.
 #include <cstdint>
 #include <string_view>
 

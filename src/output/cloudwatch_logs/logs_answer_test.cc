@@ -6,7 +6,8 @@ namespace noroshi {
 namespace {
 
 TEST(LogsAnswer, AcceptedWhole) {
-  for (const char* body : {"{}", R"({"nextSequenceToken":"1"})", " \n{ } ", R"({"rejectedLogEventsInfo":null})"}) {
+  for (const char* body :
+       {"{}", R"({"nextSequenceToken":"1"})", " \n{ } ", R"({"rejectedLogEventsInfo":null})"}) {
     const auto answer = parse_put_log_events_answer(body);
     ASSERT_TRUE(answer) << body;
     EXPECT_EQ(answer->too_old_end, 0u);
@@ -43,7 +44,8 @@ TEST(LogsAnswer, AbsurdIndexes) {
 }
 
 TEST(LogsAnswer, NotAnAnswer) {
-  for (const char* body : {"", "<html>Welcome to the hotel's network</html>", "[]", "null", "\"ok\"", "{", "{}{}"}) {
+  for (const char* body :
+       {"", "<html>Welcome to the hotel's network</html>", "[]", "null", "\"ok\"", "{", "{}{}"}) {
     EXPECT_FALSE(parse_put_log_events_answer(body)) << body;
   }
 }

@@ -3,15 +3,16 @@
 //   answer                                    decision
 //   200, a JSON object                        settled; rejectedLogEventsInfo by reason
 //   200, anything else                        Retry: not CloudWatch (a proxy, a captive portal)
-//   no answer                                 Retry Transient; Auth for credentials and certificates
-//   DataAlreadyAccepted                       settled
-//   InvalidSequenceToken                      once more with the expected token
-//   ResourceNotFound                          make stream (and group), put again; a second time: Retry
-//   refusal of the encoding, body gzipped     once more without gzip (compress auto), and for good
-//   InvalidParameter, Serialization, 413      names or key at fault: Retry Auth; else halve, and the
+//   no answer                                 Retry Transient; Auth for credentials and
+//   certificates DataAlreadyAccepted                       settled InvalidSequenceToken once more
+//   with the expected token ResourceNotFound                          make stream (and group), put
+//   again; a second time: Retry refusal of the encoding, body gzipped     once more without gzip
+//   (compress auto), and for good InvalidParameter, Serialization, 413      names or key at fault:
+//   Retry Auth; else halve, and the
 //                                             record that is refused alone: rejected
 //   throttling, 5xx, …                        Retry as aws/error.h classifies
-//   any other 4xx                             Retry Auth: only somebody outside can repair that, and
+//   any other 4xx                             Retry Auth: only somebody outside can repair that,
+//   and
 //                                             until then nothing is lost
 #include "output/cloudwatch_logs/logs_delivery.h"
 
@@ -46,8 +47,8 @@ bool refuses_records(const AwsFault& fault) {
          fault.code == "SerializationException" || fault.status == 413;
 }
 
-// The same code for what no record is to blame for: "… Value 'x' at 'logGroupName' failed to satisfy …",
-// "The specified KMS key does not exist or is disabled".
+// The same code for what no record is to blame for: "… Value 'x' at 'logGroupName' failed to
+// satisfy …", "The specified KMS key does not exist or is disabled".
 bool blames_configuration(const AwsFault& fault) {
   return contains(fault.message, "logGroupName") || contains(fault.message, "logStreamName") ||
          contains(fault.message, "KMS") || contains(fault.message, "kms");
@@ -57,21 +58,28 @@ Delivery retry_fault(const AwsFault& fault, std::string_view operation) {
   RetryClass retry_class = RetryClass::Auth;
   switch (fault.kind) {
     case AwsFaultKind::Transient:
-    case AwsFaultKind::ClockSkew: retry_class = RetryClass::Transient; break;
-    case AwsFaultKind::Throttled: retry_class = RetryClass::Throttled; break;
+    case AwsFaultKind::ClockSkew:
+      retry_class = RetryClass::Transient;
+      break;
+    case AwsFaultKind::Throttled:
+      retry_class = RetryClass::Throttled;
+      break;
     case AwsFaultKind::Auth:
     case AwsFaultKind::Expired:
     case AwsFaultKind::Redirect:
     case AwsFaultKind::NotFound:
-    case AwsFaultKind::Permanent: break;
+    case AwsFaultKind::Permanent:
+      break;
   }
-  Delivery delivery = Delivery::retry(retry_class, fmt::format("{}: {}", operation, fault.describe()));
+  Delivery delivery =
+      Delivery::retry(retry_class, fmt::format("{}: {}", operation, fault.describe()));
   delivery.retry_after = fault.retry_after;
   return delivery;
 }
 
 Delivery retry_error(const Error& error, std::string_view operation) {
-  const bool outside = error.code == ErrorCode::Denied || error.code == ErrorCode::InvalidArgument ||
+  const bool outside = error.code == ErrorCode::Denied ||
+                       error.code == ErrorCode::InvalidArgument ||
                        error.code == ErrorCode::NotFound;
   return Delivery::retry(outside ? RetryClass::Auth : RetryClass::Transient,
                          fmt::format("{}: {}", operation, error.message));
@@ -112,9 +120,9 @@ Delivery LogsDelivery::deliver(LogBatch& batch, Monotonic deadline) {
   for (uint32_t requests = 0; !batch.settled(); ++requests) {
     // What is settled so far stays settled: the next attempt goes on here.
     if (requests >= kRequestsMax) {
-      return Delivery::retry(RetryClass::Transient,
-                             fmt::format("still searching the refused records after {} requests",
-                                         kRequestsMax));
+      return Delivery::retry(
+          RetryClass::Transient,
+          fmt::format("still searching the refused records after {} requests", kRequestsMax));
     }
     if (clock_.monotonic() >= deadline) {
       return Delivery::retry(RetryClass::Transient, "the time of this attempt is over");
@@ -128,11 +136,10 @@ Delivery LogsDelivery::deliver(LogBatch& batch, Monotonic deadline) {
   }
   if (!retention_missing_.empty()) put_retention(batch.group(), deadline);
   const auto& rejected = batch.rejected();
-  const bool all_refused =
-      !rejected.empty() && rejected.size() == batch.record_count() &&
-      std::ranges::all_of(rejected, [](const RejectedRecord& record) {
-        return record.reason == DropReason::Rejected;
-      });
+  const bool all_refused = !rejected.empty() && rejected.size() == batch.record_count() &&
+                           std::ranges::all_of(rejected, [](const RejectedRecord& record) {
+                             return record.reason == DropReason::Rejected;
+                           });
   if (all_refused) return Delivery::reject(delivery.reason);
   delivery.outcome = Delivery::Outcome::Delivered;
   delivery.rejected = rejected;
@@ -162,7 +169,8 @@ LogsDelivery::Step LogsDelivery::settle_accepted(LogBatch& batch, const AwsAnswe
   token_repeated_ = false;
   if (!parsed->rejected_entity.empty()) {
     if (const auto times = entity_rejected_.admit()) {
-      log_warn(options_.component, "CloudWatch Logs took the records but not their entity: {} ({} times)",
+      log_warn(options_.component,
+               "CloudWatch Logs took the records but not their entity: {} ({} times)",
                parsed->rejected_entity, times);
     }
   }
@@ -187,9 +195,9 @@ LogsDelivery::Step LogsDelivery::settle_fault(LogBatch& batch, const AwsFault& f
   }
   if (fault.code == "ResourceNotFoundException") {
     if (created_) {
-      delivery = Delivery::retry(
-          RetryClass::Transient,
-          fmt::format("stream {} of {} was made but is not visible yet", batch.stream(), batch.group()));
+      delivery = Delivery::retry(RetryClass::Transient,
+                                 fmt::format("stream {} of {} was made but is not visible yet",
+                                             batch.stream(), batch.group()));
       return Step::Stop;
     }
     return create_stream(batch, deadline, delivery);
@@ -213,14 +221,13 @@ LogsDelivery::Step LogsDelivery::settle_refused(LogBatch& batch, const AwsFault&
   batch.settle_next();
   delivery.reason = "PutLogEvents: " + fault.describe();
   // Nothing in our records should be refused at all. If all of them are, they are not the reason.
-  const bool nothing_accepted =
-      !accepted_any_ && batch.rejected().size() >= kRefusedAloneMax &&
-      batch.record_count() > kRefusedAloneMax;
+  const bool nothing_accepted = !accepted_any_ && batch.rejected().size() >= kRefusedAloneMax &&
+                                batch.record_count() > kRefusedAloneMax;
   if (nothing_accepted) {
     batch.start_over();
-    delivery = Delivery::retry(
-        RetryClass::Auth,
-        fmt::format("{} records in a row were refused one by one: {}", kRefusedAloneMax, fault.describe()));
+    delivery = Delivery::retry(RetryClass::Auth,
+                               fmt::format("{} records in a row were refused one by one: {}",
+                                           kRefusedAloneMax, fault.describe()));
     return Step::Stop;
   }
   return Step::Continue;
@@ -242,25 +249,30 @@ LogsDelivery::Step LogsDelivery::create_stream(const LogBatch& batch, Monotonic 
     }
     // Already there: another task was faster, or the stream was not visible a moment ago.
     if (answer->ok() || answer->fault->code == "ResourceAlreadyExistsException") {
-      if (answer->ok()) log_info(options_.component, "made log stream {} {}", batch.group(), batch.stream());
+      if (answer->ok())
+        log_info(options_.component, "made log stream {} {}", batch.group(), batch.stream());
       created_ = true;
       return Step::Continue;
     }
     const AwsFault& fault = *answer->fault;
     if (fault.code != "ResourceNotFoundException") {
-      delivery = retry_fault(fault, fmt::format("CreateLogStream {} in {}", batch.stream(), batch.group()));
+      delivery = retry_fault(
+          fault, fmt::format("CreateLogStream {} in {}", batch.stream(), batch.group()));
       return Step::Stop;
     }
     if (!options_.auto_create_group) {
       delivery = Delivery::retry(
           RetryClass::Auth,
-          fmt::format("log group {} does not exist; make it, or set auto_create_group on", batch.group()));
+          fmt::format("log group {} does not exist; make it, or set auto_create_group on",
+                      batch.group()));
       return Step::Stop;
     }
-    if (round == 0 && create_group(batch.group(), deadline, delivery) == Step::Stop) return Step::Stop;
+    if (round == 0 && create_group(batch.group(), deadline, delivery) == Step::Stop)
+      return Step::Stop;
   }
-  delivery = Delivery::retry(RetryClass::Transient,
-                             fmt::format("log group {} was made but is not visible yet", batch.group()));
+  delivery =
+      Delivery::retry(RetryClass::Transient,
+                      fmt::format("log group {} was made but is not visible yet", batch.group()));
   return Step::Stop;
 }
 
@@ -300,8 +312,9 @@ LogsDelivery::Step LogsDelivery::create_group(const std::string& group, Monotoni
   return Step::Continue;
 }
 
-// A group without retention keeps (and bills) its records for ever, but that is no reason to keep records
-// from it: a failure is repeated a few times beside later deliveries, then reported and left.
+// A group without retention keeps (and bills) its records for ever, but that is no reason to keep
+// records from it: a failure is repeated a few times beside later deliveries, then reported and
+// left.
 void LogsDelivery::put_retention(const std::string& group, Monotonic deadline) {
   const auto found = retention_missing_.find(group);
   if (found == retention_missing_.end() || clock_.monotonic() < found->second.next) return;
@@ -316,8 +329,8 @@ void LogsDelivery::put_retention(const std::string& group, Monotonic deadline) {
   ++retention.attempts;
   retention.next = clock_.monotonic() + kRetentionInterval;
   const bool last = retention.attempts >= kRetentionAttemptsMax;
-  log_warn(options_.component, "log group {}: the retention of {} days could not be set{}: {}", group,
-           options_.retention_days, last ? " and is left as it is" : " yet",
+  log_warn(options_.component, "log group {}: the retention of {} days could not be set{}: {}",
+           group, options_.retention_days, last ? " and is left as it is" : " yet",
            answer ? answer->fault->describe() : answer.error().message);
   if (last) retention_missing_.erase(found);
 }
@@ -334,7 +347,8 @@ Result<AwsAnswer> LogsDelivery::put(LogBatch& batch, Monotonic deadline) {
   if (compress_ && body.size() >= kCompressBytesMin) {
     if (const auto compressed = gzip_.compress(body)) {
       NOROSHI_ASSIGN(AwsAnswer answer, call("PutLogEvents", *compressed, deadline, true));
-      if (answer.ok() || options_.compression == LogsCompression::On || !refuses_encoding(*answer.fault)) {
+      if (answer.ok() || options_.compression == LogsCompression::On ||
+          !refuses_encoding(*answer.fault)) {
         return answer;
       }
       const std::string refusal = answer.fault->describe();

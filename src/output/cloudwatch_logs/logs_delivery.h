@@ -1,6 +1,6 @@
-// LogsDelivery: one attempt to bring a LogBatch to CloudWatch Logs, and the one decision what each answer
-// means. Puts first; only a 404 makes the stream (and the group, if allowed) and puts again, so the usual
-// attempt is one request.
+// LogsDelivery: one attempt to bring a LogBatch to CloudWatch Logs, and the one decision what each
+// answer means. Puts first; only a 404 makes the stream (and the group, if allowed) and puts again,
+// so the usual attempt is one request.
 //
 // On the delivery thread of its output only; deliver() blocks, and returns by its deadline.
 #pragma once
@@ -35,7 +35,7 @@ struct LogsDeliveryOptions {
   LogsCompression compression = LogsCompression::Auto;
   // Of groups that we make.
   bool auto_create_group = false;
-  uint32_t retention_days = 0;  // 0: never expire
+  uint32_t retention_days = 0;   // 0: never expire
   std::string group_class = {};  // STANDARD, INFREQUENT_ACCESS; empty: the service's default
   std::string kms_key = {};
   std::vector<std::pair<std::string, std::string>> tags = {};
@@ -46,7 +46,8 @@ class LogsDelivery {
   // Makes the client at the first deliver(): region and credentials may ask the network.
   using MakeClient = std::function<Result<std::unique_ptr<AwsClient>>()>;
 
-  // Requests of one attempt at most: enough to find one bad record among 10,000 (2 · log2) and to spare.
+  // Requests of one attempt at most: enough to find one bad record among 10,000 (2 · log2) and to
+  // spare.
   static constexpr uint32_t kRequestsMax = 64;
   // So many records refused one by one, and none accepted: the configuration is at fault, not they.
   static constexpr size_t kRefusedAloneMax = 8;
@@ -86,8 +87,8 @@ class LogsDelivery {
   std::unique_ptr<AwsClient> client_;
   Gzip gzip_;
   bool compress_;
-  std::map<std::string, Retention> retention_missing_;     // by group; those we made
-  std::map<std::string, std::string> sequence_tokens_;     // by stream; only imitations of AWS ask
+  std::map<std::string, Retention> retention_missing_;  // by group; those we made
+  std::map<std::string, std::string> sequence_tokens_;  // by stream; only imitations of AWS ask
   LogEpisode entity_rejected_{};
 
   // Of the attempt under way.
