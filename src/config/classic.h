@@ -12,27 +12,20 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "config/diagnostics.h"
 #include "config/document.h"
+#include "config/variables.h"
 
 namespace noroshi {
 
 inline constexpr size_t kConfigFilesMax = 1000;  // as Fluent Bit
 inline constexpr size_t kConfigIncludeDepthMax = 32;
-inline constexpr size_t kConfigFileBytesMax = 32 * 1024 * 1024;  // one file (Fluent Bit: one line)
-inline constexpr size_t kConfigTotalBytesMax =
-    64 * 1024 * 1024;  // all files, and all values expanded
-
-// A variable's value, or nullopt if it is not set.
-using EnvironmentLookup = std::function<std::optional<std::string>(const std::string& name)>;
-// getenv(3), and HOSTNAME from gethostname(2) if it is not set (as Fluent Bit presets it).
-[[nodiscard]] EnvironmentLookup process_environment();
+inline constexpr size_t kConfigFileBytesMax = 32 * 1024 * 1024;   // one file (Fluent Bit: one line)
+inline constexpr size_t kConfigTotalBytesMax = 64 * 1024 * 1024;  // all files of a configuration
 
 struct ClassicOptions {
   EnvironmentLookup environment = process_environment();

@@ -73,6 +73,9 @@ struct Document {
   std::map<std::string, std::string> environment = {};  // set by the text itself (@SET, env:)
   std::vector<std::shared_ptr<const SourceText>> files =
       {};  // the main text first, then in reading order
+  // Of the main file, symbolic links resolved: where relative paths are looked for after the
+  // working directory (find_config_file() in config_file.h). "" for text without a file.
+  std::string main_directory = {};
 
   [[nodiscard]] std::vector<const Section*> find_all(SectionKind kind) const;
 };

@@ -27,8 +27,7 @@ enum class WhenJournalFull {
 
 struct ServiceOptions {
   std::optional<Nanoseconds> flush = {};  // unset: no fixed clock, see the delivery loop
-  // Longest shutdown. Unset: 25 s, inside ECS's stopTimeout of 30 s (Fluent Bit: 5 s). No limit:
-  // `grace_unlimited`.
+  // Longest shutdown. Unset: the shutdown's own default (Fluent Bit: 5 s).
   std::optional<Nanoseconds> grace = {};
   bool grace_unlimited = false;         // Grace -1
   LogLevel log_level = LogLevel::Info;  // FLB_LOG_LEVEL in the environment beats the file

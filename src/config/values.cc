@@ -207,7 +207,7 @@ std::string to_string(ByteSize size) {
   for (const auto& [factor, unit] : kUnits) {
     if (size.bytes % factor != 0) continue;
     std::string candidate = fmt::format("{}{}", size.bytes / factor, unit);
-    if (candidate.size() < best.size()) best = std::move(candidate);
+    if (candidate.size() <= best.size()) best = std::move(candidate);
   }
   return best;
 }
