@@ -4,8 +4,8 @@
 //
 // Strict: RFC 8259, plus what a log line needs: nothing but white space after the value. Key order
 // and duplicate keys are kept. Integers of up to 64 bits stay integers, larger ones and fractions
-// become doubles; a number no double can hold (1e999) is an error, and so is a lone surrogate
-// (\ud800).
+// become doubles; a number no double can hold (1e999) is an error. A lone surrogate (\ud800)
+// becomes U+FFFD.
 #pragma once
 
 #include <expected>

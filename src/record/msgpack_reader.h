@@ -36,18 +36,11 @@ template <typename T>
 using MsgpackResult = std::expected<T, MsgpackError>;
 using MsgpackStatus = MsgpackResult<void>;
 
+// clang-format off
 enum class MsgpackType : uint8_t {
-  Nil,
-  Bool,
-  UnsignedInteger,
-  NegativeInteger,
-  Float,
-  String,
-  Binary,
-  Extension,
-  Array,
-  Map
+  Nil, Bool, UnsignedInteger, NegativeInteger, Float, String, Binary, Extension, Array, Map
 };
+// clang-format on
 
 // One value, or the head of an array or map (its elements follow). A signed encoding of a value ≥ 0
 // is an UnsignedInteger: types follow values, not encodings. A 32-bit float is widened.
@@ -116,7 +109,7 @@ class MsgpackScanner {
   // After Truncated: total bytes the value will have at least. Compare with the limit before you
   // wait.
   [[nodiscard]] uint64_t bytes_needed() const { return needed_; }
-  void reset() { *this = MsgpackScanner(); }
+  void reset() { position_ = 0, needed_ = 1, depth_ = 0, open_[0] = 1; }
 
  private:
   size_t position_ = 0;

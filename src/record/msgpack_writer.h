@@ -47,7 +47,7 @@ class MsgpackWriter {
 
  private:
   size_t begin();
-  void byte_and_big_endian(uint8_t first, uint64_t value, int bytes);
+  void end(size_t begin, uint32_t count, bool is_map);
 
   std::string& out_;
 };

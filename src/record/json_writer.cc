@@ -1,0 +1,468 @@
+// Strings are most of a record, so they are the fast path: 16 bytes (SSE2) or 8 bytes (any 64-bit
+// machine) are tested at once for "needs nothing", and copied as they are tested. Only a byte that
+// needs an escape, or UTF-8 beyond ASCII, is looked at alone.
+#include "record/json_writer.h"
+
+#include <array>
+#include <bit>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include "record/ascii.h"
+#include "record/msgpack_decode.h"
+#include "record/output_buffer.h"
+#include "record/utf8.h"
+
+namespace noroshi {
+namespace {
+
+using msgpack_decode::decode;
+
+constexpr char kHex[] = "0123456789abcdef";
+
+uint64_t load64(const char* from) {
+  uint64_t value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+uint32_t load32(const char* from) {
+  uint32_t value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+// Non-zero if one of the 8 bytes is below 0x20, '"', '\\' or above 0x7f.
+uint64_t special_in(uint64_t bytes) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
+  const uint64_t quote = bytes ^ (kOnes * '"'), backslash = bytes ^ (kOnes * '\\');
+  return ((bytes - kOnes * 0x20) | (quote - kOnes) | (backslash - kOnes) | bytes) & kHighs;
+}
+
+bool is_special(char c) {
+  const auto byte = static_cast<uint8_t>(c);
+  return byte < 0x20 || byte >= 0x80 || c == '"' || c == '\\';
+}
+
+// Copies plain bytes from `from` until `end` or the first special byte; `to` has room for them and
+// 16 more.
+void copy_plain(const char*& from, const char* end, char*& to) {
+#if defined(__SSE2__)
+  while (end - from >= 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
+    // Signed comparison: bytes above 0x7f are negative, so "below 0x20" finds them too.
+    const __m128i special = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
+                                         _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                                      _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
+    const auto mask = static_cast<unsigned>(_mm_movemask_epi8(special));
+    const int plain = mask == 0 ? 16 : std::countr_zero(mask);
+    from += plain, to += plain;
+    if (mask != 0) return;
+  }
+#endif
+  while (end - from >= 8) {
+    const uint64_t bytes = load64(from);
+    if (special_in(bytes) != 0) break;
+    std::memcpy(to, &bytes, 8);
+    from += 8, to += 8;
+  }
+  if (end - from >= 4 && end - from < 8) {
+    // Two overlapping halves: the tail of most keys and values.
+    const auto size = end - from;
+    const uint32_t head = load32(from), tail = load32(end - 4);
+    if (special_in(head | uint64_t{tail} << 32) == 0) {
+      std::memcpy(to, &head, 4);
+      std::memcpy(to + size - 4, &tail, 4);
+      from += size, to += size;
+      return;
+    }
+  }
+  while (from != end && !is_special(*from)) *to++ = *from++;
+}
+
+char* put_unicode_escape(char* to, uint32_t unit) {
+  *to++ = '\\', *to++ = 'u';
+  for (int shift = 12; shift >= 0; shift -= 4) *to++ = kHex[unit >> shift & 0xf];
+  return to;
+}
+
+// Writes the escape of one special byte or the UTF-8 sequence at `from`: 12 bytes at most.
+char* put_special(const char*& from, const char* end, char* to, JsonOptions options) {
+  const char c = *from;
+  if (static_cast<uint8_t>(c) < 0x80) {
+    ++from;
+    switch (c) {
+      case '"':
+        *to++ = '\\', *to++ = '"';
+        return to;
+      case '\\':
+        *to++ = '\\', *to++ = '\\';
+        return to;
+      case '\b':
+        *to++ = '\\', *to++ = 'b';
+        return to;
+      case '\f':
+        *to++ = '\\', *to++ = 'f';
+        return to;
+      case '\n':
+        *to++ = '\\', *to++ = 'n';
+        return to;
+      case '\r':
+        *to++ = '\\', *to++ = 'r';
+        return to;
+      case '\t':
+        *to++ = '\\', *to++ = 't';
+        return to;
+      default:
+        return put_unicode_escape(to, static_cast<uint8_t>(c));
+    }
+  }
+  const Utf8Sequence sequence = read_utf8(from, static_cast<size_t>(end - from));
+  if (options.escape_unicode) {
+    if (sequence.code_point >= 0x10000) {
+      const uint32_t bits = sequence.code_point - 0x10000;
+      to = put_unicode_escape(to, 0xd800 + (bits >> 10));
+      to = put_unicode_escape(to, 0xdc00 + (bits & 0x3ff));
+    } else {
+      to = put_unicode_escape(to, sequence.code_point);
+    }
+  } else if (sequence.valid) {
+    for (int i = 0; i < sequence.bytes; ++i) *to++ = from[i];
+  } else {
+    *to++ = '\xef', *to++ = '\xbf', *to++ = '\xbd';
+  }
+  from += sequence.bytes;
+  return to;
+}
+
+void put_string(OutputBuffer& out, std::string_view text, JsonOptions options) {
+  // Room for the text unescaped, the quotes and one escape; each escape makes room for the rest
+  // again.
+  out.reserve(text.size());
+  char* to = out.at();
+  *to++ = '"';
+  const char* from = text.data();
+  const char* end = from + text.size();
+  while (true) {
+    copy_plain(from, end, to);
+    if (from == end) break;
+    do {
+      to = put_special(from, end, to, options);
+      out.advance_to(to);
+      out.reserve(static_cast<size_t>(end - from));
+      to = out.at();
+    } while (from != end && is_special(*from));
+  }
+  *to++ = '"';
+  out.advance_to(to);
+}
+
+template <typename Integer>
+void put_integer(OutputBuffer& out, Integer value) {
+  out.reserve(0);
+  out.advance_to(std::to_chars(out.at(), out.at() + OutputBuffer::kSlack, value).ptr);
+}
+
+void put_number(OutputBuffer& out, double value) {
+  if (!std::isfinite(value)) return out.text("null");
+  out.reserve(0);
+  char* begin = out.at();
+  char* end = std::to_chars(begin, begin + OutputBuffer::kSlack, value).ptr;
+  // A reader must see that it was a float: 1 becomes 1.0.
+  if (std::string_view(begin, static_cast<size_t>(end - begin)).find_first_not_of("-0123456789") ==
+      std::string_view::npos) {
+    *end++ = '.', *end++ = '0';
+  }
+  out.advance_to(end);
+}
+
+void put_base64(OutputBuffer& out, std::string_view bytes) {
+  static constexpr char kAlphabet[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    const size_t left = bytes.size() - i;
+    uint32_t group = static_cast<uint8_t>(bytes[i]) << 16;
+    if (left > 1) group |= static_cast<uint8_t>(bytes[i + 1]) << 8;
+    if (left > 2) group |= static_cast<uint8_t>(bytes[i + 2]);
+    out.byte(kAlphabet[group >> 18]);
+    out.byte(kAlphabet[group >> 12 & 63]);
+    out.byte(left > 1 ? kAlphabet[group >> 6 & 63] : '=');
+    out.byte(left > 2 ? kAlphabet[group & 63] : '=');
+  }
+}
+
+void put_extension(OutputBuffer& out, const MsgpackToken& token) {
+  if (token.extension_type == msgpack_format::kEventTime &&
+      token.bytes.size() == msgpack_format::kEventTimeBytes) {
+    const auto seconds = msgpack_format::load_big_endian<uint32_t>(token.bytes.data());
+    const auto nanoseconds = msgpack_format::load_big_endian<uint32_t>(token.bytes.data() + 4);
+    char text[32];
+    const int size = std::snprintf(text, sizeof text, "%u.%09u", seconds, nanoseconds);
+    return out.text({text, static_cast<size_t>(size)});
+  }
+  out.text("{\"type\":");
+  put_integer(out, static_cast<int>(token.extension_type));
+  out.text(",\"data\":\"");
+  put_base64(out, token.bytes);
+  out.text("\"}");
+}
+
+class ValueWriter {
+ public:
+  ValueWriter(OutputBuffer& out, std::string_view msgpack, JsonOptions options)
+      : out_(out), at_(msgpack.data()), end_(msgpack.data() + msgpack.size()), options_(options) {}
+
+  [[nodiscard]] bool at_end() const { return at_ == end_; }
+
+  // `depth`: arrays and maps around this value.
+  std::optional<MsgpackError> value(uint32_t depth) {
+    MsgpackToken token;
+    if (const auto error = decode(at_, end_, token)) return error;
+    switch (token.type) {
+      case MsgpackType::Nil:
+        out_.text("null");
+        break;
+      case MsgpackType::Bool:
+        out_.text(token.boolean ? "true" : "false");
+        break;
+      case MsgpackType::UnsignedInteger:
+        put_integer(out_, token.unsigned_integer);
+        break;
+      case MsgpackType::NegativeInteger:
+        put_integer(out_, token.negative_integer);
+        break;
+      case MsgpackType::Float:
+        put_number(out_, token.number);
+        break;
+      case MsgpackType::String:
+      case MsgpackType::Binary:
+        put_string(out_, token.bytes, options_);
+        break;
+      case MsgpackType::Extension:
+        put_extension(out_, token);
+        break;
+      case MsgpackType::Array: {
+        if (depth == kMsgpackDepthMax) return MsgpackError::TooDeep;
+        out_.reserve(0);
+        out_.byte('[');
+        for (uint32_t i = 0; i < token.count; ++i) {
+          out_.reserve(0);
+          if (i > 0) out_.byte(',');
+          if (const auto error = value(depth + 1)) return error;
+        }
+        out_.reserve(0);
+        out_.byte(']');
+        break;
+      }
+      case MsgpackType::Map: {
+        if (depth == kMsgpackDepthMax) return MsgpackError::TooDeep;
+        out_.reserve(0);
+        out_.byte('{');
+        if (const auto error = pairs(token.count, depth + 1, false, {}, nullptr)) return error;
+        out_.reserve(0);
+        out_.byte('}');
+        break;
+      }
+    }
+    return std::nullopt;
+  }
+
+  // The pairs of a map without its braces. `comma`: something stands before the first. Sets `found`
+  // if a key is `wanted`.
+  std::optional<MsgpackError> pairs(uint32_t count, uint32_t depth, bool comma,
+                                    std::string_view wanted, bool* found) {
+    for (uint32_t i = 0; i < count; ++i) {
+      out_.reserve(0);
+      if (comma) out_.byte(',');
+      comma = true;
+      const char* before = at_;
+      MsgpackToken key;
+      if (const auto error = decode(at_, end_, key)) return error;
+      if (key.type == MsgpackType::String || key.type == MsgpackType::Binary) {
+        put_string(out_, key.bytes, options_);
+        if (found != nullptr && key.bytes == wanted) *found = true;
+      } else {
+        at_ = before;
+        if (const auto error = key_as_string(depth)) return error;
+      }
+      out_.reserve(0);
+      out_.byte(':');
+      if (const auto error = value(depth)) return error;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<MsgpackError> map_head(uint32_t& count) {
+    MsgpackToken token;
+    if (const auto error = decode(at_, end_, token)) return error;
+    if (token.type != MsgpackType::Map) return MsgpackError::WrongType;
+    count = token.count;
+    return std::nullopt;
+  }
+
+ private:
+  // A map whose keys are no strings is rare: the detour over a string of its own is good enough.
+  std::optional<MsgpackError> key_as_string(uint32_t depth) {
+    std::string text;
+    OutputBuffer key_out(text, 32);
+    ValueWriter writer(key_out, {at_, static_cast<size_t>(end_ - at_)}, options_);
+    if (const auto error = writer.value(depth)) return error;
+    key_out.close();
+    at_ = writer.at_;
+    put_string(out_, text, options_);
+    return std::nullopt;
+  }
+
+  OutputBuffer& out_;
+  const char* at_;
+  const char* end_;
+  JsonOptions options_;
+};
+
+char* put_digits(char* to, unsigned value, int digits) {
+  for (int i = digits - 1; i >= 0; --i, value /= 10) to[i] = static_cast<char>('0' + value % 10);
+  return to + digits;
+}
+
+// "2026-11-23T02:53:00.123456" with `separator` between date and time; years 1677 to 2262 by type.
+char* put_date_time(char* to, Timestamp time, char separator) {
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const auto micros =
+      static_cast<uint64_t>(std::chrono::floor<std::chrono::microseconds>(time - day).count());
+  const auto seconds = static_cast<unsigned>(micros / 1'000'000);
+  to = put_digits(to, static_cast<unsigned>(static_cast<int>(date.year())), 4);
+  *to++ = '-';
+  to = put_digits(to, static_cast<unsigned>(date.month()), 2);
+  *to++ = '-';
+  to = put_digits(to, static_cast<unsigned>(date.day()), 2);
+  *to++ = separator;
+  to = put_digits(to, seconds / 3600, 2);
+  *to++ = ':';
+  to = put_digits(to, seconds / 60 % 60, 2);
+  *to++ = ':';
+  to = put_digits(to, seconds % 60, 2);
+  *to++ = '.';
+  return put_digits(to, static_cast<unsigned>(micros % 1'000'000), 6);
+}
+
+void put_date(OutputBuffer& out, JsonDateFormat format, Timestamp time) {
+  out.reserve(0);
+  char* to = out.at();
+  switch (format) {
+    case JsonDateFormat::Double: {
+      // As flb_time_to_double() and msgpack2json() of Fluent Bit compute and print it.
+      const auto whole = std::chrono::floor<Seconds>(time);
+      const double value = static_cast<double>(whole.time_since_epoch().count()) +
+                           static_cast<double>((time - whole).count()) / 1e9;
+      to += std::snprintf(to, OutputBuffer::kSlack, value == std::floor(value) ? "%.1f" : "%.16g",
+                          value);
+      break;
+    }
+    case JsonDateFormat::Epoch:
+      return put_integer(out, std::chrono::floor<Seconds>(time).time_since_epoch().count());
+    case JsonDateFormat::EpochMillis:
+      return put_integer(out, std::chrono::floor<Milliseconds>(time).time_since_epoch().count());
+    case JsonDateFormat::Iso8601:
+      *to++ = '"';
+      to = put_date_time(to, time, 'T');
+      *to++ = 'Z', *to++ = '"';
+      break;
+    case JsonDateFormat::JavaSqlTimestamp:
+      *to++ = '"';
+      to = put_date_time(to, time, ' ');
+      *to++ = '"';
+      break;
+  }
+  out.advance_to(to);
+}
+
+size_t estimated_json(std::string_view msgpack) { return msgpack.size() + msgpack.size() / 4; }
+
+}  // namespace
+
+MsgpackStatus write_json(std::string& out, std::string_view msgpack, JsonOptions options) {
+  OutputBuffer output(out, estimated_json(msgpack));
+  ValueWriter writer(output, msgpack, options);
+  auto error = writer.value(0);
+  if (!error && !writer.at_end()) error = MsgpackError::Malformed;
+  if (error) {
+    output.discard();
+    return std::unexpected(*error);
+  }
+  output.close();
+  return {};
+}
+
+void write_json_string(std::string& out, std::string_view text, JsonOptions options) {
+  OutputBuffer output(out, text.size());
+  put_string(output, text, options);
+  output.close();
+}
+
+void write_json_number(std::string& out, double value) {
+  OutputBuffer output(out, 0);
+  put_number(output, value);
+  output.close();
+}
+
+std::optional<JsonDateFormat> parse_json_date_format(std::string_view text) {
+  static constexpr std::array<std::pair<std::string_view, JsonDateFormat>, 7> kNames = {{
+      {"double", JsonDateFormat::Double},
+      {"epoch", JsonDateFormat::Epoch},
+      {"epoch_ms", JsonDateFormat::EpochMillis},
+      {"epoch_millis", JsonDateFormat::EpochMillis},
+      {"epoch_milliseconds", JsonDateFormat::EpochMillis},
+      {"iso8601", JsonDateFormat::Iso8601},
+      {"java_sql_timestamp", JsonDateFormat::JavaSqlTimestamp},
+  }};
+  for (const auto& [name, format] : kNames) {
+    if (equal_ignoring_case(text, name)) return format;
+  }
+  return std::nullopt;
+}
+
+void write_json_date(std::string& out, JsonDateFormat format, Timestamp time) {
+  OutputBuffer output(out, 32);
+  put_date(output, format, time);
+  output.close();
+}
+
+MsgpackStatus write_ndjson_record(std::string& out, const NdjsonOptions& options, Timestamp time,
+                                  std::string_view record) {
+  OutputBuffer output(out, estimated_json(record) + options.date_key.size() + 40);
+  ValueWriter writer(output, record, options.json);
+  uint32_t pairs = 0;
+  auto error = writer.map_head(pairs);
+  const bool with_date = !options.date_key.empty();
+  bool own_date = false;
+  output.byte('{');
+  size_t date_end = output.position();
+  if (with_date) {
+    put_string(output, options.date_key, options.json);
+    output.byte(':');
+    put_date(output, options.date_format, time);
+    date_end = output.position();
+  }
+  if (!error) {
+    error = writer.pairs(pairs, 1, with_date, options.date_key, with_date ? &own_date : nullptr);
+  }
+  if (!error && !writer.at_end()) error = MsgpackError::Malformed;
+  if (error) {
+    output.discard();
+    return std::unexpected(*error);
+  }
+  if (own_date) output.erase(1, date_end + 1);  // the comma too
+  output.reserve(0);
+  output.byte('}');
+  output.byte('\n');
+  output.close();
+  return {};
+}
+
+}  // namespace noroshi

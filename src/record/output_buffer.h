@@ -1,0 +1,64 @@
+// OutputBuffer: the end of a std::string as a raw buffer, for the two JSON codecs. The string is
+// kept larger than its content while writing, so that bytes are stored without a call each; close()
+// cuts it to size.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+namespace noroshi {
+
+class OutputBuffer {
+ public:
+  OutputBuffer(std::string& out, size_t estimate) : out_(out), begin_(out.size()) {
+    out_.resize(begin_ + estimate + kSlack);
+    at_ = out_.data() + begin_;
+  }
+  OutputBuffer(const OutputBuffer&) = delete;
+  OutputBuffer& operator=(const OutputBuffer&) = delete;
+
+  // Bytes that may be stored beyond what was reserved: every reserve() leaves this much room.
+  static constexpr size_t kSlack = 64;
+
+  // Makes room for `bytes` and kSlack more at at().
+  void reserve(size_t bytes) {
+    const auto used = static_cast<size_t>(at_ - out_.data());
+    if (used + bytes + kSlack > out_.size()) grow(used, used + bytes + kSlack);
+  }
+  [[nodiscard]] char* at() const { return at_; }
+  [[nodiscard]] char* begin() const { return out_.data() + begin_; }
+  void advance_to(char* at) { at_ = at; }
+
+  void byte(char c) {  // room must be there
+    *at_++ = c;
+  }
+  void text(std::string_view text) {
+    reserve(text.size());
+    std::memcpy(at_, text.data(), text.size());
+    at_ += text.size();
+  }
+  // Position of at() since the start, and removal of a range of what was written.
+  [[nodiscard]] size_t position() const { return static_cast<size_t>(at_ - out_.data()) - begin_; }
+  void erase(size_t from, size_t to) {
+    char* start = out_.data() + begin_;
+    std::memmove(start + from, start + to, position() - to);
+    at_ -= to - from;
+  }
+
+  void close() { out_.resize(static_cast<size_t>(at_ - out_.data())); }
+  void discard() { out_.resize(begin_); }
+
+ private:
+  void grow(size_t used, size_t needed) {
+    out_.resize(std::max(needed, out_.size() + out_.size() / 2));
+    at_ = out_.data() + used;
+  }
+
+  std::string& out_;
+  size_t begin_;
+  char* at_;
+};
+
+}  // namespace noroshi
