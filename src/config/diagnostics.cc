@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <string_view>
+#include <tuple>
 
 namespace noroshi {
 namespace {
@@ -177,9 +178,21 @@ Diagnostic& Diagnostics::add(Diagnostic::Level level, SourceLocation where, std:
 }
 
 std::string Diagnostics::render(bool color) const {
-  std::string out;
+  // Stages report one after the other; a reader goes through the files from top to bottom.
+  std::vector<const SourceText*> sources = {nullptr};
+  std::vector<std::pair<size_t, const Diagnostic*>> ordered;
   for (const Diagnostic& diagnostic : kept_) {
-    append(out, diagnostic, color ? Colors{} : kPlain);
+    const SourceText* source = diagnostic.where.source.get();
+    auto found = std::ranges::find(sources, source);
+    if (found == sources.end()) found = sources.insert(found, source);
+    ordered.emplace_back(found - sources.begin(), &diagnostic);
+  }
+  std::ranges::stable_sort(ordered, {}, [](const auto& entry) {
+    return std::tuple(entry.first, entry.second->where.line, entry.second->where.column);
+  });
+  std::string out;
+  for (const auto& [source, diagnostic] : ordered) {
+    append(out, *diagnostic, color ? Colors{} : kPlain);
     out += '\n';
   }
   if (kept_.empty()) return out;

@@ -60,7 +60,8 @@ class Diagnostics {
   // In the order they were reported.
   [[nodiscard]] const std::vector<Diagnostic>& all() const { return kept_; }
 
-  // Everything as text, and a closing line with the counts; "" if there is nothing.
+  // Everything as text, file by file from top to bottom, and a closing line with the counts; "" if
+  // there is nothing.
   [[nodiscard]] std::string render(bool color = false) const;
   // render() to `stream`, in colour if it is a terminal and NO_COLOR is unset.
   void print(std::FILE* stream) const;

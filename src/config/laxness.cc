@@ -7,30 +7,35 @@
 namespace noroshi {
 namespace {
 
-std::string_view text_of(Laxness kind) {
+struct Words {
+  std::string_view what;
+  std::string_view fluent_bit = "refuses that";  // what it does with it
+};
+
+Words words_of(Laxness kind) {
   switch (kind) {
     case Laxness::KeyInColumnOne:
-      return "this key is not indented";
+      return {"this key is not indented"};
     case Laxness::Indentation:
-      return "this line is not indented like the first key of the file";
+      return {"this line is not indented like the first key of the file"};
     case Laxness::BlankLine:
-      return "this line is not empty: it has blanks, and not as many as the file's indentation";
+      return {"this blank line has blanks, and not as many as the indentation"};
     case Laxness::CommentIndentation:
-      return "this comment is neither in column 1 nor at the file's indentation";
+      return {"this comment is neither in column 1 nor at the indentation"};
     case Laxness::TabSeparator:
-      return "a tab separates key and value";
+      return {"a tab separates key and value"};
     case Laxness::IncludeBlanks:
-      return "blanks beside the path of an @INCLUDE";
+      return {"there are blanks beside the path of this @INCLUDE"};
     case Laxness::IndentedDirective:
-      return "this directive is indented";
+      return {"this directive is indented"};
     case Laxness::IndentedSection:
-      return "this section header is indented";
+      return {"this section header is indented"};
     case Laxness::TitleBlanks:
-      return "blanks inside the brackets";
+      return {"there are blanks inside the brackets", "ignores the whole section"};
     case Laxness::ByteOrderMark:
-      return "the file begins with a byte order mark";
+      return {"the file begins with a byte order mark"};
     case Laxness::KeysOfIncluder:
-      return "this key belongs to the section of the including file";
+      return {"this key belongs to the section of the including file"};
     case Laxness::Count:
       break;
   }
@@ -48,11 +53,11 @@ void LaxnessReport::report(Diagnostics& diagnostics) const {
   for (size_t i = 0; i < noticed_.size(); ++i) {
     const Noticed& noticed = noticed_[i];
     if (noticed.count == 0) continue;
-    std::string text(text_of(static_cast<Laxness>(i)));
-    if (noticed.count > 1) {
-      text += fmt::format(" (and {} more in this file)", noticed.count - 1);
-    }
-    diagnostics.warning(noticed.first, text + ": Fluent Bit refuses that");
+    const Words words = words_of(static_cast<Laxness>(i));
+    Diagnostic& diagnostic = diagnostics.warning(
+        noticed.first, fmt::format("{}: Fluent Bit {}", words.what, words.fluent_bit));
+    if (noticed.count > 1)
+      diagnostic.note(fmt::format("{} lines of this file are like that", noticed.count));
   }
 }
 

@@ -73,7 +73,7 @@ OptionTable<S> make_table() {
                {"drop_least_severe", WhenJournalFull::DropLeastSevere}},
               "A full journal: stop reading the clients, or give up records. noroshi's own.")
       .last_wins();
-  table.ignored("daemon", accepted, "has no effect: noroshi stays in the foreground")
+  table.ignored("daemon", accepted)
       .ignored("plugins_file", accepted, "has no effect: shared-object plugins cannot be loaded")
       .ignored("streams_file", accepted, "has no effect: there is no stream processor");
   for (const char* name :
@@ -136,6 +136,11 @@ ServiceOptions parse_service(const Document& document, Diagnostics& diagnostics,
       std::erase_if(section.properties, [](const Property& p) { return p.name == "grace"; });
     options = table().parse(section, diagnostics);
     options.grace_unlimited = unlimited;
+    const Property* daemon = section.find("daemon");
+    if (daemon != nullptr && parse_boolean(daemon->value()).value_or(true)) {
+      diagnostics.warning(daemon->key_where,
+                          "service: \"daemon\" has no effect: noroshi stays in the foreground");
+    }
     options.hc_configured = section.find("hc_errors_count") != nullptr ||
                             section.find("hc_retry_failure_count") != nullptr ||
                             section.find("hc_period") != nullptr;
