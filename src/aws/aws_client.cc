@@ -119,7 +119,7 @@ Result<std::unique_ptr<AwsClient>> make_aws_client(const AwsService& service,
                                .external_id = settings.external_id,
                                .sts_endpoint = settings.sts_endpoint,
                                .region = region};
-  auto credentials = &environment == &process_environment()
+  auto credentials = &environment == &aws_process_environment()
                          ? shared_credentials_chain(who)
                          : make_credentials_chain(who, environment);
   return std::make_unique<AwsClient>(

@@ -301,7 +301,7 @@ struct Provider {
     owned->life = life;
     owned->failing = failing;
     source = owned.get();
-    provider = make_refreshing_credentials(std::move(owned), process_environment());
+    provider = make_refreshing_credentials(std::move(owned), aws_process_environment());
   }
   CountingSource* source;
   std::shared_ptr<CredentialsProvider> provider;

@@ -34,7 +34,7 @@ std::string AwsEnvironment::get(std::string_view name) const {
   return variable(name).value_or(std::string());
 }
 
-const AwsEnvironment& process_environment() {
+const AwsEnvironment& aws_process_environment() {
   static const AwsEnvironment environment{
       .variable = [](std::string_view name) -> std::optional<std::string> {
         const char* value = std::getenv(std::string(name).c_str());

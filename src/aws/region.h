@@ -19,7 +19,7 @@ namespace noroshi {
 // The part of resolve_region() that needs no network; empty if it found none.
 [[nodiscard]] std::string configured_region(
     std::string_view option, std::string_view profile,
-    const AwsEnvironment& environment = process_environment());
+    const AwsEnvironment& environment = aws_process_environment());
 
 // "arn:aws:ecs:eu-west-1:…" → "eu-west-1"; empty if it is no ARN.
 [[nodiscard]] std::string_view region_of_arn(std::string_view arn);
