@@ -8,6 +8,7 @@
 #include "record/json_writer.h"
 #include "record/msgpack_reader.h"
 #include "record/record_accessor.h"
+#include "record/utf8.h"
 
 namespace noroshi {
 namespace {
@@ -39,36 +40,6 @@ std::optional<std::string_view> text_of(std::string_view value) {
   return token->bytes;
 }
 
-// Length of the well-formed sequence at the front of `text`, or minus the length of the maximal
-// part of a broken one (at least 1).
-int utf8_sequence(std::string_view text) {
-  const auto byte = [&](size_t i) -> unsigned { return static_cast<unsigned char>(text[i]); };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return 1;
-  int length = 0;
-  unsigned low = 0x80;
-  unsigned high = 0xBF;  // of the second byte
-  if (lead >= 0xC2 && lead <= 0xDF) {
-    length = 2;
-  } else if (lead >= 0xE0 && lead <= 0xEF) {
-    length = 3;
-    if (lead == 0xE0) low = 0xA0;   // overlong
-    if (lead == 0xED) high = 0x9F;  // surrogates
-  } else if (lead >= 0xF0 && lead <= 0xF4) {
-    length = 4;
-    if (lead == 0xF0) low = 0x90;   // overlong
-    if (lead == 0xF4) high = 0x8F;  // beyond U+10FFFF
-  } else {
-    return -1;
-  }
-  for (int i = 1; i < length; ++i) {
-    if (static_cast<size_t>(i) >= text.size() || byte(i) < low || byte(i) > high) return -i;
-    low = 0x80;
-    high = 0xBF;
-  }
-  return length;
-}
-
 }  // namespace
 
 struct LogMessageEncoder::JsonParser {
@@ -81,13 +52,9 @@ LogMessageEncoder::~LogMessageEncoder() = default;
 
 void append_repaired_utf8(std::string& out, std::string_view text) {
   while (!text.empty()) {
-    const int length = utf8_sequence(text);
-    if (length > 0) {
-      out.append(text.substr(0, static_cast<size_t>(length)));
-    } else {
-      out.append("\xEF\xBF\xBD");
-    }
-    text.remove_prefix(static_cast<size_t>(length > 0 ? length : -length));
+    const Utf8Sequence sequence = read_utf8(text.data(), text.size());
+    out.append(sequence.valid ? text.substr(0, sequence.bytes) : "\xEF\xBF\xBD");
+    text.remove_prefix(sequence.bytes);
   }
 }
 

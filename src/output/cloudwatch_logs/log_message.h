@@ -21,7 +21,7 @@
 namespace noroshi {
 
 struct LogMessage {
-  std::string_view text = {};  // UTF-8, at least one byte; valid until the next call
+  std::string_view text = {};  // UTF-8, at least one byte; valid as the record, until the next call
   bool log_key_missing = false;
 };
 
