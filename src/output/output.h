@@ -1,9 +1,9 @@
-// Output: says its limits, sorts records into groups, encodes them into a batch, and makes ONE attempt to
-// deliver a batch. Everything else is the engine's delivery loop (pipeline/delivery): reading the journal,
-// closing batches, retry with jitter, checkpoints, dead letters, counters.
+// Output: says its limits, sorts records into groups, encodes them into a batch, and makes ONE
+// attempt to deliver a batch. Everything else is the engine's delivery loop (pipeline/delivery):
+// reading the journal, closing batches, retry with jitter, checkpoints, dead letters, counters.
 //
-// Threading: one delivery thread per output calls everything here, one call at a time. deliver() may block
-// up to its deadline. encode calls do no I/O except to the batch's own spool file.
+// Threading: one delivery thread per output calls everything here, one call at a time. deliver()
+// may block up to its deadline. encode calls do no I/O except to the batch's own spool file.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,9 @@ namespace noroshi {
 
 struct BatchLimits {
   uint32_t records_max = UINT32_MAX;
-  // A batch is closed this long after its first record was added. Zero: as soon as nothing more is waiting
-  // in the journal (and `request_interval_min` allows), so batches fill while a request is under way.
+  // A batch is closed this long after its first record was added. Zero: as soon as nothing more is
+  // waiting in the journal (and `request_interval_min` allows), so batches fill while a request is
+  // under way.
   Nanoseconds age_max = {};
   Nanoseconds request_interval_min = {};  // between two requests of one group
   uint32_t groups_max = 64;               // open at once; the oldest is closed early beyond that
@@ -36,14 +37,16 @@ struct RejectedRecord {
   DropReason reason = DropReason::Rejected;
 };
 
-// Records of one group on their way to the destination: memory, or a spool file. Made by open_batch().
+// Records of one group on their way to the destination: memory, or a spool file. Made by
+// open_batch().
 class Batch {
  public:
   virtual ~Batch() = default;
-  // Encodes records (indexes into `chunk`, ascending) from the front, and returns how many were taken;
-  // fewer than given means: full, deliver me and open another for the rest. The first record of an empty
-  // batch is always taken (or put into `rejected`, which counts as taken). An error (the spool's disk)
-  // leaves the batch unusable; the engine discards it and starts again from the same offset later.
+  // Encodes records (indexes into `chunk`, ascending) from the front, and returns how many were
+  // taken; fewer than given means: full, deliver me and open another for the rest. The first record
+  // of an empty batch is always taken (or put into `rejected`, which counts as taken). An error
+  // (the spool's disk) leaves the batch unusable; the engine discards it and starts again from the
+  // same offset later.
   [[nodiscard]] virtual Result<uint32_t> add(const ChunkView& chunk,
                                              std::span<const uint32_t> records,
                                              std::vector<RejectedRecord>& rejected) = 0;
@@ -90,13 +93,14 @@ class Output {
 
   [[nodiscard]] virtual BatchLimits limits() const = 0;
 
-  // plugin and destination, stable over restarts and reordering of sections ("s3:bucket/key format");
-  // names the checkpoint when the section has no alias. Letters, digits and anything else: it is hashed.
+  // plugin and destination, stable over restarts and reordering of sections ("s3:bucket/key
+  // format"); names the checkpoint when the section has no alias. Letters, digits and anything
+  // else: it is hashed.
   [[nodiscard]] virtual std::string identity() const = 0;
 
-  // For each of `records` (indexes into `chunk`) the key of its group, appended to `groups`. Keys are
-  // views that stay valid until the next call; equal text means equal group. A pure function of tag, time
-  // and record. The usual output has one group per tag or one in all.
+  // For each of `records` (indexes into `chunk`) the key of its group, appended to `groups`. Keys
+  // are views that stay valid until the next call; equal text means equal group. A pure function of
+  // tag, time and record. The usual output has one group per tag or one in all.
   virtual void group(const ChunkView& chunk, std::span<const uint32_t> records,
                      std::vector<std::string_view>& groups) = 0;
 
@@ -106,7 +110,8 @@ class Output {
   // One attempt. Repeatable with the same batch after Retry. Returns by `deadline`.
   [[nodiscard]] virtual Delivery deliver(Batch& batch, Monotonic deadline) = 0;
 
-  // True if the journal must be synced up to the batch's last record before deliver() (S3: exactly once).
+  // True if the journal must be synced up to the batch's last record before deliver() (S3: exactly
+  // once).
   [[nodiscard]] virtual bool needs_durable_journal() const { return false; }
 
   // Lower goes first at shutdown. CloudWatch 0, S3 10.
