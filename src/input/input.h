@@ -1,8 +1,8 @@
 // Input: turns bytes into chunks. Runs on the ingest thread's Asio loop; nothing in it may block.
 //
-// Lifetime: made by its plugin's factory from checked options; start() is called once, after every socket
-// of every input is bound (bind() comes first, before credentials, DNS or parsers); stop_accepting() and
-// close() belong to shutdown. All calls are on the ingest thread.
+// Lifetime: made by its plugin's factory from checked options; start() is called once, after every
+// socket of every input is bound (bind() comes first, before credentials, DNS or parsers);
+// stop_accepting() and close() belong to shutdown. All calls are on the ingest thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -21,10 +21,10 @@ class ChunkSink {
  public:
   virtual ~ChunkSink() = default;
 
-  // Filters, routes and appends `chunk`; its acks are released when it is stored (a chunk a filter holds
-  // back keeps them). `chunk` is left cleared, its memory kept for reuse. On error nothing is stored and
-  // every ack in it has failed; Exhausted means: journal full, blocked: keep the chunk, stop reading,
-  // and try again when `resumed` is called.
+  // Filters, routes and appends `chunk`; its acks are released when it is stored (a chunk a filter
+  // holds back keeps them). `chunk` is left cleared, its memory kept for reuse. On error nothing is
+  // stored and every ack in it has failed; Exhausted means: journal full, blocked: keep the chunk,
+  // stop reading, and try again when `resumed` is called.
   [[nodiscard]] virtual Status ingest(Chunk& chunk, InputMetrics& metrics) = 0;
 
   // True while the journal is full and blocks. Inputs look before each read.

@@ -1,9 +1,9 @@
 // InputPlugin: how the program finds an input by its configured name and makes it from one [INPUT]
-// section. app/plugins.cc holds the readable list of all of them; each plugin's own header declares one
-// `extern const InputPlugin`. Nothing registers itself.
+// section. app/plugins.cc holds the readable list of all of them; each plugin's own header declares
+// one `extern const InputPlugin`. Nothing registers itself.
 //
-// make() runs on the main thread, at start-up and for `noroshi check`: it validates everything that can be
-// validated without opening anything (Input::bind() tries addresses and ports).
+// make() runs on the main thread, at start-up and for `noroshi check`: it validates everything that
+// can be validated without opening anything (Input::bind() tries addresses and ports).
 #pragma once
 
 #include <functional>
@@ -27,8 +27,8 @@ struct Section;          // config/document.h
 // What an input may use beside its own section. Everything referred to outlives the input.
 struct InputContext {
   const ParserRegistry& parsers;
-  // One per pipeline, passed to every input of it: several inputs on one port become one listener. After
-  // all inputs are made and before the first bind(), call ListenerRegistry::resolve().
+  // One per pipeline, passed to every input of it: several inputs on one port become one listener.
+  // After all inputs are made and before the first bind(), call ListenerRegistry::resolve().
   ListenerRegistry& listeners;
   // The value of an environment variable; tests pass their own map.
   std::function<std::optional<std::string>(std::string_view name)> environment = {};
@@ -49,8 +49,8 @@ struct InputPlugin {
   std::vector<std::string_view> aliases;  // further accepted names
   std::string_view summary;               // one line for --help and docs
   std::vector<OptionInfo> (*options)();
-  // nullopt exactly if at least one error was added to `diagnostics`; all problems of the section are
-  // collected, not only the first.
+  // nullopt exactly if at least one error was added to `diagnostics`; all problems of the section
+  // are collected, not only the first.
   std::optional<MadeInput> (*make)(const Section& section, InputContext& context,
                                    Diagnostics& diagnostics);
 };

@@ -1,8 +1,9 @@
-// ListenerRegistry: decides which of several inputs on one TCP port really listens. ECS generates a second
-// `forward` on 24224 beside the user's own; two sockets on one port would fail to bind or split the clients.
+// ListenerRegistry: decides which of several inputs on one TCP port really listens. ECS generates a
+// second `forward` on 24224 beside the user's own; two sockets on one port would fail to bind or
+// split the clients.
 //
-// Protocol: every input claims its address when it is made; when all are made, resolve() is called once;
-// then each input asks before it binds. Main thread only, no I/O.
+// Protocol: every input claims its address when it is made; when all are made, resolve() is called
+// once; then each input asks before it binds. Main thread only, no I/O.
 #pragma once
 
 #include <cstdint>
@@ -31,12 +32,14 @@ class ListenerRegistry {
   // Returns the claim's number.
   size_t claim(ListenerClaim claim);
 
-  // For each port: an address that another one covers gives way to it ("::" covers everything, "0.0.0.0"
-  // every IPv4 address; of equals the first wins). Different specific addresses are left alone. Each
-  // conflict is logged as one warning, and returned; the caller turns those of different kinds into errors.
+  // For each port: an address that another one covers gives way to it ("::" covers everything,
+  // "0.0.0.0" every IPv4 address; of equals the first wins). Different specific addresses are left
+  // alone. Each conflict is logged as one warning, and returned; the caller turns those of
+  // different kinds into errors.
   std::vector<ListenerConflict> resolve();
 
-  // False if another claim covers it: do not bind, its clients are served there. True before resolve().
+  // False if another claim covers it: do not bind, its clients are served there. True before
+  // resolve().
   [[nodiscard]] bool listens(size_t claim) const { return winner_of_[claim] == claim; }
 
  private:
@@ -44,7 +47,8 @@ class ListenerRegistry {
   std::vector<size_t> winner_of_;
 };
 
-// True if a socket bound to `wide` takes the connections to `narrow` (same port): equal, or a wildcard.
+// True if a socket bound to `wide` takes the connections to `narrow` (same port): equal, or a
+// wildcard.
 [[nodiscard]] bool address_covers(std::string_view wide, std::string_view narrow);
 
 }  // namespace noroshi

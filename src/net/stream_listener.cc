@@ -47,13 +47,15 @@ uint16_t bound_port(int socket) {
   socklen_t size = sizeof address;
   if (::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
   if (address.ss_family == AF_INET) return ntohs(reinterpret_cast<sockaddr_in&>(address).sin_port);
-  if (address.ss_family == AF_INET6) return ntohs(reinterpret_cast<sockaddr_in6&>(address).sin6_port);
+  if (address.ss_family == AF_INET6)
+    return ntohs(reinterpret_cast<sockaddr_in6&>(address).sin6_port);
   return 0;
 }
 
 // A Unix peer has no address; its credentials say who it is.
 std::string describe_peer(int socket, const sockaddr_storage& address) {
-  if (address.ss_family != AF_UNIX && address.ss_family != AF_UNSPEC) return describe_address(address);
+  if (address.ss_family != AF_UNIX && address.ss_family != AF_UNSPEC)
+    return describe_address(address);
   ucred credentials{};
   socklen_t size = sizeof credentials;
   if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return "unix";
@@ -64,17 +66,19 @@ bool would_block(int error_number) { return error_number == EAGAIN || error_numb
 
 }  // namespace
 
-// ---- StreamConnection -----------------------------------------------------------------------------
+// ---- StreamConnection
+// -----------------------------------------------------------------------------
 
 struct StreamConnection::Impl {
   Impl(asio::io_context& loop, UniqueFd socket, std::string peer_name)
       : descriptor(loop, socket.release()), peer(std::move(peer_name)) {}
 
   void wait(asio::posix::descriptor_base::wait_type type, std::function<void()> ready) {
-    descriptor.async_wait(type, [ready = std::move(ready), alive = std::weak_ptr(alive)](error_code error) {
-      if (error == asio::error::operation_aborted || alive.expired()) return;
-      ready();  // other errors show up at the read or write that follows
-    });
+    descriptor.async_wait(
+        type, [ready = std::move(ready), alive = std::weak_ptr(alive)](error_code error) {
+          if (error == asio::error::operation_aborted || alive.expired()) return;
+          ready();  // other errors show up at the read or write that follows
+        });
   }
 
   asio::posix::stream_descriptor descriptor;
@@ -118,7 +122,8 @@ void StreamConnection::shutdown_read() { ::shutdown(fd(), SHUT_RD); }
 const std::string& StreamConnection::peer() const { return impl_->peer; }
 int StreamConnection::fd() const { return impl_->descriptor.native_handle(); }
 
-// ---- StreamListener -------------------------------------------------------------------------------
+// ---- StreamListener
+// -------------------------------------------------------------------------------
 
 struct StreamListener::Impl {
   Impl(asio::io_context& io_loop, UniqueFd socket)
@@ -126,6 +131,8 @@ struct StreamListener::Impl {
   ~Impl() { remove_own_socket_file(); }
 
   void wait();
+  // One connection; false when there is none now.
+  bool accept_one();
   void accept_waiting();
   void remove_own_socket_file();
 
@@ -155,29 +162,16 @@ void StreamListener::Impl::wait() {
                         });
 }
 
-void StreamListener::Impl::accept_waiting() {
-  const std::weak_ptr still = alive;  // a handler may destroy the listener
-  for (int n = 0; n < kAcceptsPerWakeUp && !paused; ++n) {
+bool StreamListener::Impl::accept_one() {
+  for (;;) {
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
     const int fd = ::accept4(descriptor.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size,
                              SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
-      if (would_block(errno)) break;
       // The peer gave up between connect and accept: nothing is wrong here.
       if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue;
-      if (auto times = accept_failures.admit()) {
-        log_error("net", "{}: cannot accept a connection: {}; trying again every {} ms ({} times so far)", address,
-                  std::strerror(errno), kAcceptRetryDelay.count(), times);
-      }
-      waiting = true;
-      retry_timer.expires_after(kAcceptRetryDelay);
-      retry_timer.async_wait([this, still](error_code error) {
-        if (error || still.expired()) return;
-        waiting = false;
-        accept_waiting();
-      });
-      return;
+      return false;
     }
     UniqueFd socket(fd);
     if (unix_path.empty()) {
@@ -187,7 +181,30 @@ void StreamListener::Impl::accept_waiting() {
     }
     std::string name = describe_peer(fd, peer);
     accepted(std::make_unique<StreamConnection>(loop, std::move(socket), std::move(name)));
+    return true;
+  }
+}
+
+void StreamListener::Impl::accept_waiting() {
+  const std::weak_ptr still = alive;  // a handler may destroy the listener
+  for (int n = 0; n < kAcceptsPerWakeUp && !paused; ++n) {
+    const bool one = accept_one();
     if (still.expired()) return;
+    if (one) continue;
+    if (would_block(errno)) break;
+    if (const auto times = accept_failures.admit()) {
+      log_error("net",
+                "{}: cannot accept a connection: {}; trying again every {} ms ({} times so far)",
+                address, std::strerror(errno), kAcceptRetryDelay.count(), times);
+    }
+    waiting = true;
+    retry_timer.expires_after(kAcceptRetryDelay);
+    retry_timer.async_wait([this, still](error_code error) {
+      if (error || still.expired()) return;
+      waiting = false;
+      accept_waiting();
+    });
+    return;
   }
   wait();
 }
@@ -195,7 +212,8 @@ void StreamListener::Impl::accept_waiting() {
 void StreamListener::Impl::remove_own_socket_file() {
   if (unix_path.empty()) return;
   struct stat now{};
-  if (::lstat(unix_path.c_str(), &now) == 0 && now.st_dev == unix_device && now.st_ino == unix_inode) {
+  if (::lstat(unix_path.c_str(), &now) == 0 && now.st_dev == unix_device &&
+      now.st_ino == unix_inode) {
     ::unlink(unix_path.c_str());
   }
 }
@@ -203,20 +221,24 @@ void StreamListener::Impl::remove_own_socket_file() {
 StreamListener::StreamListener(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 StreamListener::~StreamListener() = default;
 
-Result<std::unique_ptr<StreamListener>> StreamListener::listen_tcp(asio::io_context& loop, const std::string& host,
+Result<std::unique_ptr<StreamListener>> StreamListener::listen_tcp(asio::io_context& loop,
+                                                                   const std::string& host,
                                                                    uint16_t port, int backlog) {
-  const std::string where = fmt::format("{}:{}", host.find(':') == std::string::npos ? host : "[" + host + "]", port);
+  const std::string where =
+      fmt::format("{}:{}", host.find(':') == std::string::npos ? host : "[" + host + "]", port);
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); error != 0) {
-    return fail(ErrorCode::InvalidArgument, fmt::format("cannot listen on {}: {}", where, ::gai_strerror(error)));
+  if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+      error != 0) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("cannot listen on {}: {}", where, ::gai_strerror(error)));
   }
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
-  // A name may stand for several addresses (localhost: ::1 and 127.0.0.1). IPv4 first: it is what clients
-  // configured with the same name try as well.
+  // A name may stand for several addresses (localhost: ::1 and 127.0.0.1). IPv4 first: it is what
+  // clients configured with the same name try as well.
   const addrinfo* chosen = addresses.get();
   for (const addrinfo* each = addresses.get(); each != nullptr; each = each->ai_next) {
     if (each->ai_family == AF_INET) {
@@ -229,7 +251,8 @@ Result<std::unique_ptr<StreamListener>> StreamListener::listen_tcp(asio::io_cont
   const int on = 1;
   const int off = 0;
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (chosen->ai_family == AF_INET6) ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  if (chosen->ai_family == AF_INET6)
+    ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   if (::bind(socket.get(), chosen->ai_addr, chosen->ai_addrlen) != 0) {
     return fail_errno(errno, "cannot listen on " + where);
   }
@@ -246,26 +269,31 @@ Result<std::unique_ptr<StreamListener>> StreamListener::listen_tcp(asio::io_cont
   return std::unique_ptr<StreamListener>(new StreamListener(std::move(impl)));
 }
 
-Result<std::unique_ptr<StreamListener>> StreamListener::listen_unix(asio::io_context& loop, UnixListenOptions options,
+Result<std::unique_ptr<StreamListener>> StreamListener::listen_unix(asio::io_context& loop,
+                                                                    UnixListenOptions options,
                                                                     int backlog) {
   const std::string& path = options.path;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path) {
     return fail(ErrorCode::InvalidArgument,
-                fmt::format("cannot listen on unix:{}: the path must have 1 to {} bytes, it has {}", path,
-                            sizeof address.sun_path - 1, path.size()));
+                fmt::format("cannot listen on unix:{}: the path must have 1 to {} bytes, it has {}",
+                            path, sizeof address.sun_path - 1, path.size()));
   }
   std::memcpy(address.sun_path, path.c_str(), path.size());
 
   struct stat present{};
   if (::lstat(path.c_str(), &present) == 0) {
     if (!S_ISSOCK(present.st_mode)) {
-      return fail(ErrorCode::InvalidArgument,
-                  fmt::format("cannot listen on unix:{0}: {0} exists and is not a socket; it is left as it is", path));
+      return fail(
+          ErrorCode::InvalidArgument,
+          fmt::format(
+              "cannot listen on unix:{0}: {0} exists and is not a socket; it is left as it is",
+              path));
     }
     // A socket file outlives its process: after a container restart it is stale and nobody listens.
-    if (::unlink(path.c_str()) != 0) return fail_errno(errno, "cannot replace the stale socket " + path);
+    if (::unlink(path.c_str()) != 0)
+      return fail_errno(errno, "cannot replace the stale socket " + path);
   }
   UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return fail_errno(errno, "cannot listen on unix:" + path);
@@ -300,6 +328,10 @@ void StreamListener::resume() {
   if (!impl_->paused) return;
   impl_->paused = false;
   impl_->wait();
+}
+void StreamListener::accept_now() {
+  while (impl_->accepted && impl_->accept_one()) {
+  }
 }
 uint16_t StreamListener::port() const { return impl_->port; }
 const std::string& StreamListener::address() const { return impl_->address; }

@@ -1,9 +1,10 @@
-// StreamListener and StreamConnection: TCP and Unix stream sockets on an Asio loop, without blocking.
-// Asio only tells readiness; reads and writes are plain system calls into the caller's own buffers, so
-// that thousands of idle connections hold no buffer at all.
+// StreamListener and StreamConnection: TCP and Unix stream sockets on an Asio loop, without
+// blocking. Asio only tells readiness; reads and writes are plain system calls into the caller's
+// own buffers, so that thousands of idle connections hold no buffer at all.
 //
-// Everything runs on the loop's thread; handlers are never called from inside the call that sets them.
-// Destroying a connection or a listener cancels its waits: their handlers are not called any more.
+// Everything runs on the loop's thread; handlers are never called from inside the call that sets
+// them. Destroying a connection or a listener cancels its waits: their handlers are not called any
+// more.
 #pragma once
 
 #include <cstdint>
@@ -54,19 +55,21 @@ class StreamConnection {
 };
 
 struct UnixListenOptions {
-  std::string path = {};                  // at most 107 bytes (sun_path)
+  std::string path = {};                     // at most 107 bytes (sun_path)
   std::optional<uint32_t> permissions = {};  // chmod after bind; nullopt: what the umask leaves
 };
 
 class StreamListener {
  public:
-  // `host`: an IP address, "::" (takes IPv4 too), or a name that resolves to one. SO_REUSEADDR is set.
-  // Fails with InvalidArgument (address, path too long), Denied, Io ("address already in use").
+  // `host`: an IP address, "::" (takes IPv4 too), or a name that resolves to one. SO_REUSEADDR is
+  // set. Fails with InvalidArgument (address, path too long), Denied, Io ("address already in
+  // use").
   [[nodiscard]] static Result<std::unique_ptr<StreamListener>> listen_tcp(
       boost::asio::io_context& loop, const std::string& host, uint16_t port,
       int backlog = kListenBacklogMin);
-  // A stale *socket* at the path is replaced; anything else there is an error that names it. The file is
-  // removed when the listener is destroyed (unless another process has replaced it meanwhile).
+  // A stale *socket* at the path is replaced; anything else there is an error that names it. The
+  // file is removed when the listener is destroyed (unless another process has replaced it
+  // meanwhile).
   [[nodiscard]] static Result<std::unique_ptr<StreamListener>> listen_unix(
       boost::asio::io_context& loop, UnixListenOptions options, int backlog = kListenBacklogMin);
   ~StreamListener();
@@ -79,6 +82,8 @@ class StreamListener {
   // While paused the kernel queues connections (up to the backlog); nobody is refused by us.
   void pause();
   void resume();
+  // Takes at once what the kernel has queued, also while paused: for shutdown.
+  void accept_now();
 
   [[nodiscard]] uint16_t port() const;  // 0 for a Unix socket
   // "0.0.0.0:24224", "[::]:24224", "unix:/var/run/fluent.sock".

@@ -38,7 +38,8 @@ UniqueFd connect_unix(const std::string& path) {
 class UnixListen : public testing::Test {
  protected:
   void SetUp() override {
-    directory_ = std::filesystem::temp_directory_path() / ("noroshi-listen-" + std::to_string(::getpid()));
+    directory_ =
+        std::filesystem::temp_directory_path() / ("noroshi-listen-" + std::to_string(::getpid()));
     std::filesystem::create_directories(directory_);
     path_ = directory_ / "fluent.sock";
   }
@@ -59,7 +60,8 @@ TEST(StreamListener, AcceptsReadsWritesAndSeesTheEnd) {
   const UniqueFd client = connect_tcp((*listener)->port());
   ASSERT_EQ(::send(client.get(), "hello", 5, 0), 5);
   std::unique_ptr<StreamConnection> connection;
-  (*listener)->start([&](std::unique_ptr<StreamConnection> accepted) { connection = std::move(accepted); });
+  (*listener)->start(
+      [&](std::unique_ptr<StreamConnection> accepted) { connection = std::move(accepted); });
   loop.run_one_for(std::chrono::seconds(5));
   ASSERT_TRUE(connection);
   EXPECT_EQ(connection->peer().rfind("127.0.0.1:", 0), 0u);
@@ -94,7 +96,8 @@ TEST(StreamListener, AfterShutdownReadTheKernelsBytesStillCome) {
   const UniqueFd client = connect_tcp((*listener)->port());
   ASSERT_EQ(::send(client.get(), "last words", 10, 0), 10);
   std::unique_ptr<StreamConnection> connection;
-  (*listener)->start([&](std::unique_ptr<StreamConnection> accepted) { connection = std::move(accepted); });
+  (*listener)->start(
+      [&](std::unique_ptr<StreamConnection> accepted) { connection = std::move(accepted); });
   loop.run_one_for(std::chrono::seconds(5));
   ASSERT_TRUE(connection);
   connection->shutdown_read();
@@ -114,7 +117,8 @@ TEST(StreamListener, APortInUseIsAnErrorThatNamesIt) {
   auto second = StreamListener::listen_tcp(loop, "127.0.0.1", (*first)->port());
   ASSERT_FALSE(second);
   EXPECT_NE(second.error().message.find(std::to_string((*first)->port())), std::string::npos);
-  EXPECT_EQ(StreamListener::listen_tcp(loop, "300.1.2.3", 0).error().code, ErrorCode::InvalidArgument);
+  EXPECT_EQ(StreamListener::listen_tcp(loop, "300.1.2.3", 0).error().code,
+            ErrorCode::InvalidArgument);
 }
 
 TEST(StreamListener, PausedConnectionsWaitInTheKernel) {
@@ -154,7 +158,8 @@ TEST_F(UnixListen, AStaleSocketIsReplacedAndTheFileRemovedAtTheEnd) {
     EXPECT_EQ(status.st_mode & 07777, 0660u);
     const UniqueFd client = connect_unix(path_);
     std::unique_ptr<StreamConnection> connection;
-    (*listener)->start([&](std::unique_ptr<StreamConnection> accepted) { connection = std::move(accepted); });
+    (*listener)->start(
+        [&](std::unique_ptr<StreamConnection> accepted) { connection = std::move(accepted); });
     loop_.run_one_for(std::chrono::seconds(5));
     ASSERT_TRUE(connection);
     EXPECT_EQ(connection->peer().rfind("unix:pid ", 0), 0u);

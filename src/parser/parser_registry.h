@@ -13,13 +13,12 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "config/source.h"
 #include "parser/parser.h"
 
 namespace noroshi {
 
 class Diagnostics;  // config/diagnostics.h
-struct Section;     // config/document.h
+class Section;      // config/document.h
 struct OptionInfo;  // config/option_table.h
 
 class ParserRegistry {
@@ -44,8 +43,7 @@ class ParserRegistry {
  private:
   struct Definition {
     ParserOptions options = {};
-    bool user_defined = false;
-    SourceLocation where = {};
+    std::string defined_at = {};  // "file:line", empty for a stock parser
   };
   const Clock& clock_;
   std::map<std::string, Definition, std::less<>> definitions_;

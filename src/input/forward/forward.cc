@@ -1,0 +1,244 @@
+#include "input/forward/forward.h"
+
+#include <charconv>
+
+#include "config/diagnostics.h"
+#include "config/option_table.h"
+#include "input/forward/server.h"
+#include "net/listener_registry.h"
+
+namespace noroshi {
+namespace {
+
+// What the section says; some of it needs another look before it is ForwardOptions.
+struct SectionOptions {
+  ForwardOptions forward = {};
+  std::string listen, unix_path, tag, tag_prefix;
+  std::optional<int64_t> port;
+  LocatedText unix_perm;
+  ByteSize buffer_chunk_size, buffer_max_size, decompressed_max_size;
+  int64_t backlog = 0, connections_max = 0;
+  LocatedText shared_key;
+  std::vector<LocatedText> users;
+  bool empty_shared_key = false;
+  bool tls = false;
+};
+
+const OptionTable<SectionOptions>& forward_option_table() {
+  using S = SectionOptions;
+  static const auto table = [] {
+    OptionTable<S> t(
+        "forward",
+        "Records from Fluentd, Fluent Bit, Docker and other clients of the Forward protocol.");
+    t.option("listen", &S::listen,
+             "Address to listen on. Default: 0.0.0.0, or only the Unix socket if there is one.")
+        .last_wins()
+        .option("port", &S::port, "TCP port, by default 24224. 0: any free one.")
+        .between("0", "65535")
+        .last_wins()
+        .option("unix_path", &S::unix_path,
+                "Unix socket to listen on; with listen or port, on both.")
+        .last_wins()
+        .option("unix_perm", &S::unix_perm, "Permissions of the Unix socket, octal (\"0660\").")
+        .last_wins()
+        .option("tag", &S::tag, "Tag of all records, instead of what the clients say.")
+        .last_wins()
+        .option("tag_prefix", &S::tag_prefix,
+                "Put before the clients' tags; then `tag` has no effect.")
+        .last_wins()
+        .option("buffer_chunk_size", &S::buffer_chunk_size, "256KiB", "Bytes of one read.")
+        .between("16KiB", "4MiB")
+        .last_wins()
+        .option("buffer_max_size", &S::buffer_max_size, "12MiB",
+                "Largest frame, as it arrives (compressed).")
+        .between("32KiB", "64MiB")
+        .last_wins()
+        .option("decompressed_max_size", &S::decompressed_max_size, "256MiB",
+                "Largest frame after decompression. noroshi's own.")
+        .between("1MiB", "4GiB")
+        .last_wins()
+        .option("net.backlog", &S::backlog, "128", "Connections the kernel queues.")
+        .between("1", "65535")
+        .last_wins()
+        .option("net.max_connections", &S::connections_max, "4096",
+                "Open connections; further ones wait in the kernel's queue. noroshi's own.")
+        .between("1", "100000")
+        .last_wins()
+        .option("shared_key", &S::shared_key, "Not supported yet: an error.")
+        .last_wins()
+        .option("security.users", &S::users, "Not supported yet: an error.")
+        .option("empty_shared_key", &S::empty_shared_key, "false",
+                "Not supported yet: `true` is an error.")
+        .last_wins()
+        .option("tls", &S::tls, "off", "Not supported yet: `on` is an error.")
+        .last_wins();
+    t.ignored("self_hostname", "accepted; only the handshake uses it")
+        .ignored("tls.*", "accepted; without effect while tls is off")
+        .ignored("net.*", "accepted; connections are never closed for being idle");
+    return t;
+  }();
+  return table;
+}
+
+std::vector<OptionInfo> forward_options() { return forward_option_table().options(); }
+
+// The address both for binding and for comparing with other inputs' addresses.
+std::string host_of(const ForwardOptions& options) {
+  return options.listen.empty() ? "0.0.0.0" : options.listen;
+}
+uint16_t port_of(const ForwardOptions& options) {
+  return static_cast<uint16_t>(options.port.value_or(kForwardPort));
+}
+
+class ForwardInput final : public Input {
+ public:
+  ForwardInput(ForwardOptions options, std::string name, const ListenerRegistry* listeners,
+               size_t claim, const Clock& clock)
+      : options_(std::move(options)),
+        name_(std::move(name)),
+        registry_(listeners),
+        claim_(claim),
+        clock_(clock) {}
+
+  Status bind(boost::asio::io_context& loop) override {
+    loop_ = &loop;
+    const int backlog = static_cast<int>(options_.backlog);
+    if (!options_.unix_path.empty()) {
+      NOROSHI_ASSIGN(auto listener,
+                     StreamListener::listen_unix(
+                         loop, {options_.unix_path, options_.unix_permissions}, backlog));
+      addresses_ = listener->address();
+      listeners_.push_back(std::move(listener));
+    }
+    if (options_.listens_on_tcp() && (registry_ == nullptr || registry_->listens(claim_))) {
+      NOROSHI_ASSIGN(auto listener, StreamListener::listen_tcp(loop, host_of(options_),
+                                                               port_of(options_), backlog));
+      addresses_ = listener->address() + (addresses_.empty() ? "" : ", " + addresses_);
+      listeners_.push_back(std::move(listener));
+    }
+    return {};
+  }
+
+  void start(ChunkSink& sink, InputMetrics& metrics) override {
+    forward::ServerOptions options;
+    options.name = name_;
+    options.tag = options_.tag;
+    options.tag_prefix = options_.tag_prefix;
+    options.read_bytes = options_.buffer_chunk_size.bytes;
+    options.frame_bytes_max = options_.buffer_max_size.bytes;
+    options.inflated_bytes_max = options_.decompressed_max_size.bytes;
+    options.connections_max = static_cast<size_t>(options_.connections_max);
+    options.clock = &clock_;
+    server_ = std::make_unique<forward::Server>(*loop_, std::move(options), sink, metrics);
+    for (auto& listener : listeners_) server_->serve(std::move(listener));
+    listeners_.clear();
+    if (!addresses_.empty()) log_info("input:" + name_, "listening on {}", addresses_);
+  }
+
+  bool busy() const override { return server_ && server_->busy(); }
+  void close() override {
+    listeners_.clear();
+    if (server_) server_->close();
+  }
+  std::string listening_on() const override { return addresses_; }
+
+ private:
+  const ForwardOptions options_;
+  const std::string name_;
+  const ListenerRegistry* const registry_;
+  const size_t claim_;
+  const Clock& clock_;
+  boost::asio::io_context* loop_ = nullptr;
+  std::vector<std::unique_ptr<StreamListener>> listeners_;
+  std::string addresses_;
+  std::unique_ptr<forward::Server> server_;
+};
+
+void refuse_security(const SectionOptions& given, const Section& section,
+                     Diagnostics& diagnostics) {
+  // To listen without the protection that was asked for would be worse than not to start.
+  const auto refuse = [&](std::string_view option, SourceLocation where) {
+    diagnostics.error(std::move(where), fmt::format("forward: {} is not supported yet", option))
+        .help("remove it; on ECS and Fargate the input is reached from inside the task only");
+  };
+  if (!given.shared_key.text.empty()) refuse("shared_key", given.shared_key.where);
+  for (const LocatedText& user : given.users) refuse("security.users", user.where);
+  if (given.empty_shared_key) refuse("empty_shared_key", section.where_of("empty_shared_key"));
+  if (given.tls) refuse("tls", section.where_of("tls"));
+}
+
+std::optional<MadeInput> make(const Section& section, InputContext& context,
+                              Diagnostics& diagnostics) {
+  const size_t errors_before = diagnostics.error_count();
+  SectionOptions given = forward_option_table().parse(section, diagnostics);
+  ForwardOptions options;
+  options.listen = given.listen;
+  options.port = given.port;
+  options.unix_path = given.unix_path;
+  options.tag = given.tag;
+  options.tag_prefix = given.tag_prefix;
+  options.buffer_chunk_size = given.buffer_chunk_size;
+  options.buffer_max_size = given.buffer_max_size;
+  options.decompressed_max_size = given.decompressed_max_size;
+  options.backlog = given.backlog;
+  options.connections_max = given.connections_max;
+  refuse_security(given, section, diagnostics);
+
+  if (const std::string& text = given.unix_perm.text; !text.empty()) {
+    uint32_t permissions = 0;
+    const auto [end, error] =
+        std::from_chars(text.data(), text.data() + text.size(), permissions, 8);
+    if (error != std::errc() || end != text.data() + text.size() || permissions > 07777) {
+      diagnostics
+          .error(given.unix_perm.where,
+                 fmt::format("forward: \"{}\" is not an octal file mode", text))
+          .help("for example unix_perm 0660");
+    } else {
+      options.unix_permissions = permissions;
+    }
+  }
+  constexpr size_t kUnixPathBytesMax = 107;  // sun_path, with its final zero
+  if (options.unix_path.size() > kUnixPathBytesMax) {
+    diagnostics.error(
+        section.where_of("unix_path"),
+        fmt::format("forward: unix_path has {} bytes, a Unix socket's path {} at most",
+                    options.unix_path.size(), kUnixPathBytesMax));
+  }
+  if (diagnostics.error_count() != errors_before) return std::nullopt;
+
+  MadeInput made;
+  size_t claim = 0;
+  std::string addresses;
+  if (options.listens_on_tcp()) {
+    claim = context.listeners.claim({.kind = "forward",
+                                     .owner = context.instance_name,
+                                     .host = host_of(options),
+                                     .port = port_of(options)});
+    addresses = fmt::format("{}:{}", host_of(options), port_of(options));
+  }
+  if (!options.unix_path.empty())
+    addresses += (addresses.empty() ? "unix:" : " and unix:") + options.unix_path;
+  made.description = "Forward protocol on " + addresses;
+  made.input = make_forward(std::move(options), context.instance_name, &context.listeners, claim,
+                            context.clock);
+  return made;
+}
+
+}  // namespace
+
+std::unique_ptr<Input> make_forward(ForwardOptions options, std::string instance_name,
+                                    const ListenerRegistry* listeners, size_t claim,
+                                    const Clock& clock) {
+  return std::make_unique<ForwardInput>(std::move(options), std::move(instance_name), listeners,
+                                        claim, clock);
+}
+
+const InputPlugin kForwardInput = {
+    .name = "forward",
+    .aliases = {},
+    .summary = "Forward protocol: Fluentd, Fluent Bit, Docker's fluentd driver",
+    .options = forward_options,
+    .make = make,
+};
+
+}  // namespace noroshi

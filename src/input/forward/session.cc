@@ -1,0 +1,282 @@
+#include "input/forward/session.h"
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+
+#include "base/check.h"
+#include "input/forward/server.h"
+
+namespace noroshi::forward {
+namespace {
+
+// Acks a peer has not read yet; beyond this nothing more is read from it.
+constexpr size_t kAckBytesMax = 256 << 10;
+// Room behind a large frame for the option that follows its payload and for the next frame's head.
+constexpr size_t kLargeFrameSlack = 4096;
+constexpr std::string_view kAckHead =
+    "\x81\xa3"
+    "ack";  // {"ack": …
+
+}  // namespace
+
+Session::Session(Server& server, std::unique_ptr<StreamConnection> connection)
+    : server_(server), connection_(std::move(connection)) {}
+
+void Session::listen() {
+  if (closed_ || draining_ || std::exchange(listening_, true)) return;
+  connection_->when_readable([weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->listening_ = false;
+    self->on_readable();
+  });
+}
+
+void Session::release() {
+  closed_ = true;
+  resize_buffer(0);
+  if (request_) request_->fail();  // in the middle of a frame: it is not stored whole
+  request_.reset();
+}
+
+void Session::on_readable() {
+  const auto self = shared_from_this();
+  if (closed_ || !server_.may_read(*this)) return;
+  if (held_by_acks_ && !draining_) return;  // flush_acks() listens again
+  if (!make_room()) return;                 // memory_released() calls again
+  const auto count = connection_->read(std::span(data_ + data_size_, data_capacity_ - data_size_));
+  if (count && !*count) {  // nothing there (any more)
+    if (draining_) end_of_stream_ = true, consume();
+    return listen();
+  }
+  if (!count) log_debug("input", "{}", count.error().message);
+  if (!count || **count == 0) {
+    end_of_stream_ = true;
+  } else {
+    data_size_ += **count;
+    server_.note_read();
+  }
+  consume();
+}
+
+// Chooses where the next bytes go: into the server's read buffer behind what is left of the last
+// read, or, for a frame that is known to be too large for it, into a buffer of this session.
+bool Session::make_room() {
+  const size_t read_bytes = server_.options().read_bytes;
+  const uint64_t needed = size_ == 0 ? 0 : scanner_.needed();
+  taken_ = 0;
+  data_size_ = size_;
+  if (size_ <= read_bytes / 2 && needed <= read_bytes) {
+    if (!server_.budget().may_grow(this, capacity_, capacity_) && !draining_)
+      return server_.arm_deadlines(), false;
+    if (size_ != 0) std::memcpy(server_.read_buffer(), buffer_.get(), size_);
+    data_ = server_.read_buffer();
+    data_capacity_ = read_bytes;
+    return true;
+  }
+  size_t wanted = capacity_;
+  if (size_ == capacity_ || needed > capacity_) {
+    wanted = std::max<size_t>({needed + kLargeFrameSlack, size_ + size_ / 2, read_bytes});
+    wanted = std::min(wanted, server_.options().frame_bytes_max + kLargeFrameSlack);
+  }
+  if (!server_.budget().may_grow(this, capacity_, wanted) && !draining_)
+    return server_.arm_deadlines(), false;
+  if (!server_.budget().queued(this)) memory_deadline_.reset();
+  if (wanted != capacity_) resize_buffer(wanted);
+  data_ = buffer_.get();
+  data_capacity_ = capacity_;
+  return true;
+}
+
+void Session::resize_buffer(size_t capacity) {
+  if (capacity == capacity_) return;
+  server_.budget().change(capacity_, capacity);
+  if (capacity == 0) {
+    buffer_.reset();
+  } else {
+    auto* const memory = static_cast<char*>(std::realloc(buffer_.get(), capacity));
+    CHECK(memory != nullptr, "out of memory");
+    (void)buffer_.release();
+    buffer_.reset(memory);
+  }
+  capacity_ = capacity;
+}
+
+// After a read: what is left of an unfinished frame moves into a buffer of its size.
+void Session::keep_rest() {
+  const size_t rest = data_size_ - taken_;
+  const bool own_buffer = data_ == buffer_.get() && data_ != nullptr;
+  const bool finished_a_frame = taken_ != 0;
+  if (own_buffer) {
+    if (taken_ != 0 && rest != 0) std::memmove(data_, data_ + taken_, rest);
+    // A large frame's buffer goes as soon as the frame is through.
+    if (finished_a_frame) resize_buffer(rest);
+  } else {
+    resize_buffer(rest);
+    if (rest != 0) std::memcpy(buffer_.get(), data_ + taken_, rest);
+  }
+  size_ = rest;
+  data_ = nullptr;
+  data_size_ = taken_ = 0;
+  if (finished_a_frame) {
+    server_.budget().leave_queue(this);
+    memory_deadline_.reset();
+  }
+  server_.memory_released();
+}
+
+void Session::consume() {
+  const auto self = shared_from_this();
+  if (!server_.deliver(*this)) return;  // what was left when the sink was full
+  for (;;) {
+    const Next next = frame_bytes_ != 0 ? decode_frame() : next_frame();
+    if (next == Next::Incomplete) break;
+    if (next == Next::Full && !server_.deliver(*this)) return;
+  }
+  // One read, one hand-over.
+  if (!server_.deliver(*this)) return;
+  if (!refusal_.empty()) {
+    server_.metrics().malformed.add();
+    return refuse(refusal_);
+  }
+  if (end_of_stream_) return end();
+  keep_rest();
+  if (acks_.size() - acks_sent_ > kAckBytesMax && !draining_) {
+    held_by_acks_ = true;
+    acks_deadline_ = server_.now() + server_.options().ack_wait_max;
+    server_.arm_deadlines();
+    return;
+  }
+  listen();
+}
+
+Session::Next Session::next_frame() {
+  const std::string_view bytes(data_ + taken_, data_size_ - taken_);
+  if (bytes.empty() || !refusal_.empty()) return Next::Incomplete;
+  const uint64_t frame_max = server_.options().frame_bytes_max;
+  switch (scanner_.scan(bytes, frame_max)) {
+    case FrameScanner::Outcome::Incomplete:
+      return Next::Incomplete;
+    case FrameScanner::Outcome::TooLarge:
+      refusal_ =
+          fmt::format("a frame of at least {} bytes is larger than buffer_max_size ({} bytes)",
+                      scanner_.needed(), frame_max);
+      return Next::Incomplete;
+    case FrameScanner::Outcome::NotForward:
+      refusal_ = fmt::format("what it sends is {}", guess_protocol(bytes));
+      return Next::Incomplete;
+    case FrameScanner::Outcome::Frame:
+      break;
+  }
+  if (!scanner_.heartbeat()) begin_frame(bytes.substr(0, scanner_.size()));
+  if (frame_bytes_ == 0) {  // nothing to decode
+    taken_ += scanner_.size();
+    scanner_.reset();
+  }
+  return Next::More;
+}
+
+void Session::begin_frame(std::string_view bytes) {
+  const auto frame = parse_frame(bytes, scanner_);
+  if (!frame) return server_.malformed(1, *this, "", frame.error());
+  if (frame->signal != 0) {
+    return server_.malformed(
+        1, *this, frame->tag,
+        "it carries metrics or traces (fluent_signal), which noroshi does not take");
+  }
+  const std::string_view tag = server_.effective_tag(frame->tag);
+  if (!frame->ack_id.empty()) {
+    switch (server_.acks().open(frame->ack_id, tag, weak_from_this(), request_)) {
+      case AckWindow::Seen::New:
+        break;
+      case AckWindow::Seen::Stored:
+        acknowledge(frame->ack_id);
+        [[fallthrough]];
+      case AckWindow::Seen::Pending:
+        server_.metrics().duplicates.add();
+        return;
+      case AckWindow::Seen::Refused:
+        return server_.malformed(1, *this, tag,
+                                 "it was sent before and could not be decoded then either");
+    }
+  }
+  frame_bytes_ = bytes.size();
+  server_.decoder().begin(*frame, tag, request_, server_.options().inflated_bytes_max);
+}
+
+Session::Next Session::decode_frame() {
+  EntryDecoder& decoder = server_.decoder();
+  if (decoder.decode(server_.collector()) == EntryDecoder::Progress::CollectorFull)
+    return Next::Full;
+  if (decoder.malformed() != 0) {
+    server_.malformed(decoder.malformed(), *this, decoder.tag(), decoder.problem());
+    if (request_) request_->refuse();
+  }
+  if (decoder.times_replaced() != 0)
+    server_.times_replaced(decoder.times_replaced(), *this, decoder.tag());
+  request_.reset();  // no record in it: acknowledged here
+  taken_ += frame_bytes_;
+  frame_bytes_ = 0;
+  scanner_.reset();
+  return Next::More;
+}
+
+bool Session::read_to_the_end() {
+  const auto self = shared_from_this();
+  draining_ = true;
+  connection_->shutdown_read();
+  while (!closed_ && server_.may_read(*this)) on_readable();
+  return closed_;
+}
+
+void Session::end() {
+  if (data_size_ != taken_) {
+    server_.malformed(1, *this, "",
+                      fmt::format("its connection ended in the middle of it, after {} bytes",
+                                  data_size_ - taken_));
+  }
+  flush_acks();
+  server_.remove(*this);
+}
+
+void Session::refuse(std::string_view reason) {
+  const auto self = shared_from_this();
+  server_.log_refusal(*this, reason);
+  flush_acks();
+  server_.remove(*this);
+}
+
+void Session::acknowledge(std::string_view ack_id) {
+  acks_.append(kAckHead).append(ack_id);
+  if (!std::exchange(acks_noted_, true)) server_.note_acks(*this);
+}
+
+void Session::flush_acks() {
+  acks_noted_ = false;
+  while (acks_sent_ < acks_.size()) {
+    const auto count = connection_->write(std::string_view(acks_).substr(acks_sent_));
+    if (!count) {  // the peer is gone; reading will find out
+      acks_.clear(), acks_sent_ = 0;
+      break;
+    }
+    if (!*count) {
+      if (!std::exchange(waiting_for_writable_, true)) {
+        connection_->when_writable([weak = weak_from_this()] {
+          const auto alive = weak.lock();
+          if (!alive) return;
+          alive->waiting_for_writable_ = false;
+          alive->flush_acks();
+        });
+      }
+      return;
+    }
+    acks_sent_ += **count;
+  }
+  if (acks_.capacity() > kAckBytesMax / 8) acks_.shrink_to_fit();
+  acks_.clear(), acks_sent_ = 0;
+  acks_deadline_.reset();
+  if (std::exchange(held_by_acks_, false)) listen();
+}
+
+}  // namespace noroshi::forward
