@@ -21,7 +21,7 @@ namespace noroshi {
 
 class Diagnostics;     // config/diagnostics.h
 class ParserRegistry;  // parser/parser_registry.h
-class Section;         // config/document.h
+struct Section;        // config/document.h
 struct OptionInfo;     // config/option_table.h
 
 // What a filter may use beside its own section. Everything referred to outlives the filter.
