@@ -1,0 +1,362 @@
+// The delivery loop against a journal in memory and an output that misbehaves on command.
+
+#include "pipeline/delivery.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <fstream>
+#include <functional>
+#include <random>
+
+#include "record/msgpack_reader.h"
+#include "record/msgpack_writer.h"
+
+namespace noroshi {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+// One object or request as the destination saw it.
+struct Sent {
+  std::string group;
+  uint64_t start = 0;
+  std::vector<uint64_t> offsets;
+};
+
+// What the test and the output share; the output itself belongs to the worker.
+struct Destination {
+  Mutex mutex;
+  std::deque<Delivery> answers GUARDED_BY(mutex);  // then Delivered for ever
+  std::vector<Sent> sent GUARDED_BY(mutex);        // delivered ones only
+  int attempts GUARDED_BY(mutex) = 0;
+  bool refuse GUARDED_BY(mutex) = false;           // Retry as long as it is set
+  int broken_batches GUARDED_BY(mutex) = 0;        // add() fails so often
+  int die_after_put GUARDED_BY(mutex) = 0;         // after so many PUTs only "no answer" comes; -1: dead
+  uint32_t batch_records_max = 1000;
+  BatchLimits limits;
+  bool exactly_once = false;
+
+  std::vector<uint64_t> all_offsets() EXCLUDES(mutex) {
+    MutexLock lock(mutex);
+    std::vector<uint64_t> all;
+    for (const Sent& one : sent) all.insert(all.end(), one.offsets.begin(), one.offsets.end());
+    return all;
+  }
+};
+
+class FakeBatch final : public Batch {
+ public:
+  FakeBatch(Destination& destination, Sent sent) : destination_(destination), sent_(std::move(sent)) {}
+
+  Result<uint32_t> add(const ChunkView& chunk, std::span<const uint32_t> records,
+                       std::vector<RejectedRecord>&) override {
+    {
+      MutexLock lock(destination_.mutex);
+      if (destination_.broken_batches > 0 && --destination_.broken_batches >= 0) {
+        return fail(ErrorCode::Exhausted, "no space for the spool");
+      }
+    }
+    uint32_t taken = 0;
+    for (const uint32_t index : records) {
+      if (full()) break;
+      sent_.offsets.push_back(chunk.offset(index).value);
+      ++taken;
+    }
+    return taken;
+  }
+  bool full() const override { return sent_.offsets.size() >= destination_.batch_records_max; }
+  uint64_t bytes() const override { return sent_.offsets.size(); }
+  const Sent& sent() const { return sent_; }
+
+ private:
+  Destination& destination_;
+  Sent sent_;
+};
+
+class FakeOutput final : public Output {
+ public:
+  explicit FakeOutput(Destination& destination) : destination_(destination) {}
+  BatchLimits limits() const override { return destination_.limits; }
+  std::string identity() const override { return "fake"; }
+  // The group is the tag, and the record's parity where the tag ends in "-parity".
+  void group(const ChunkView& chunk, std::span<const uint32_t> records,
+             std::vector<std::string_view>& groups) override {
+    names_.clear();
+    for (const uint32_t index : records) {
+      std::string name(chunk.tag);
+      if (chunk.tag.ends_with("-parity")) name += chunk.records[index].time.time_since_epoch().count() % 2 ? "1" : "0";
+      names_.push_back(std::move(name));
+    }
+    for (const std::string& name : names_) groups.push_back(name);
+  }
+  Result<std::unique_ptr<Batch>> open_batch(std::string_view group, const BatchStart& start) override {
+    return std::make_unique<FakeBatch>(destination_, Sent{std::string(group), start.offset.value, {}});
+  }
+  Delivery deliver(Batch& batch, Monotonic) override {
+    MutexLock lock(destination_.mutex);
+    ++destination_.attempts;
+    if (destination_.refuse || destination_.die_after_put < 0) return Delivery::retry(RetryClass::Transient, "refused");
+    Delivery answer = Delivery::delivered();
+    if (!destination_.answers.empty()) {
+      answer = destination_.answers.front();
+      destination_.answers.pop_front();
+    }
+    if (answer.outcome == Delivery::Outcome::Delivered) {
+      destination_.sent.push_back(static_cast<FakeBatch&>(batch).sent());
+      if (destination_.die_after_put > 0 && --destination_.die_after_put == 0) {
+        destination_.die_after_put = -1;
+        return Delivery::retry(RetryClass::Transient, "the answer was lost");
+      }
+    }
+    return answer;
+  }
+  bool needs_durable_journal() const override { return destination_.exactly_once; }
+
+ private:
+  Destination& destination_;
+  std::vector<std::string> names_;
+};
+
+class DeliveryTest : public testing::Test {
+ protected:
+  DeliveryTest() {
+    std::vector<Route> routes;
+    routes.push_back({.output_identity = "fake", .match = {TagPattern("*")}});
+    routes_.emplace(std::move(routes));
+    journal_ = *Journal::open({.bytes_max = 64 << 20});
+    metrics_.emplace();
+    checkpoint_ = *journal_->register_output("fake");
+  }
+
+  void append(const std::string& tag, uint32_t count) {
+    Chunk chunk{.tag = tag, .records = {}, .body = {}};
+    for (uint32_t i = 0; i < count; ++i) {
+      std::string record;
+      MsgpackWriter writer(record);
+      writer.map_header(1);
+      writer.string("n");
+      writer.unsigned_integer(appended_);
+      chunk.append(Timestamp(Nanoseconds(static_cast<int64_t>(appended_++))), record);
+    }
+    std::string block;
+    std::vector<uint32_t> counts;
+    routes_->route(chunk, block, counts);
+    ASSERT_TRUE(journal_->append(chunk.view(), {routes_->id(), block}).has_value());
+  }
+
+  std::unique_ptr<DeliveryWorker> start(DeliverySettings settings = {}) {
+    settings.instance = "fake.0";
+    settings.identity = "fake";
+    auto worker = std::make_unique<DeliveryWorker>(std::move(settings), std::make_unique<FakeOutput>(destination_),
+                                                   *routes_, *journal_, *metrics_, system_clock());
+    worker->start(checkpoint_);
+    return worker;
+  }
+  // Ends the worker; what it saved is where the next one starts.
+  uint64_t finish(std::unique_ptr<DeliveryWorker> worker, Nanoseconds grace = Seconds(10)) {
+    worker->drain(system_clock().monotonic() + grace);
+    worker->join();
+    const uint64_t left = worker->left();
+    worker.reset();
+    checkpoint_ = *journal_->register_output("fake");
+    return left;
+  }
+
+  template <typename Condition>
+  void eventually(Condition&& condition) {
+    const Monotonic deadline = system_clock().monotonic() + Seconds(10);
+    while (!condition()) {
+      ASSERT_LT(system_clock().monotonic(), deadline) << "did not happen within 10 s";
+      std::this_thread::sleep_for(Milliseconds(2));
+    }
+  }
+
+  std::optional<RouteTable> routes_;
+  std::unique_ptr<Journal> journal_;
+  std::optional<OutputMetrics> metrics_;
+  LoadedCheckpoint checkpoint_;
+  Destination destination_;
+  uint64_t appended_ = 0;
+};
+
+std::vector<uint64_t> range(uint64_t from, uint64_t to) {
+  std::vector<uint64_t> numbers;
+  for (; from < to; ++from) numbers.push_back(from);
+  return numbers;
+}
+
+TEST_F(DeliveryTest, EverythingInOrderAndARestartRepeatsNothing) {
+  auto worker = start();
+  append("app", 10);
+  append("app", 5);
+  EXPECT_EQ(finish(std::move(worker)), 0u);
+  EXPECT_EQ(destination_.all_offsets(), range(0, 15));
+  append("app", 5);
+  EXPECT_EQ(finish(start()), 0u);
+  EXPECT_EQ(destination_.all_offsets(), range(0, 20));
+  EXPECT_EQ(metrics_->records.get(), 20u);
+}
+
+TEST_F(DeliveryTest, ABatchThatFailsIsSentAgainWhole) {
+  {
+    MutexLock lock(destination_.mutex);
+    destination_.answers = {Delivery::retry(RetryClass::Transient, "reset"), Delivery::retry(RetryClass::Transient, "reset")};
+  }
+  append("app", 3);
+  EXPECT_EQ(finish(start()), 0u);
+  EXPECT_EQ(destination_.all_offsets(), range(0, 3));
+  EXPECT_EQ(metrics_->retries.get(), 2u);
+  EXPECT_EQ(metrics_->delivery_state.get(), 0u);
+}
+
+TEST_F(DeliveryTest, AnOutageKeepsEverythingAndSaysHowMuchIsLeft) {
+  {
+    MutexLock lock(destination_.mutex);
+    destination_.refuse = true;
+  }
+  destination_.batch_records_max = 4;
+  auto worker = start();
+  append("app", 10);
+  eventually([&] { return worker->state().retrying; });
+  EXPECT_EQ(worker->state().last_error, "refused");
+  EXPECT_EQ(finish(std::move(worker), Milliseconds(300)), 10u);
+  {
+    MutexLock lock(destination_.mutex);
+    destination_.refuse = false;
+  }
+  EXPECT_EQ(finish(start()), 0u);
+  EXPECT_EQ(destination_.all_offsets(), range(0, 10));
+}
+
+TEST_F(DeliveryTest, RejectedAndExhaustedBatchesAreCountedAndKeptAsDeadLetters) {
+  const std::filesystem::path directory = std::filesystem::path(testing::TempDir()) / fmt::format("dead-{}", getpid());
+  {
+    MutexLock lock(destination_.mutex);
+    destination_.answers = {Delivery::reject("malformed")};
+  }
+  destination_.batch_records_max = 2;
+  append("app", 3);
+  EXPECT_EQ(finish(start({.dead_letter_directory = directory})), 0u);
+  EXPECT_EQ(destination_.all_offsets(), range(2, 3));
+  EXPECT_EQ(metrics_->drop(DropReason::Rejected).get(), 2u);
+  std::ifstream file(directory / "fake.0.jsonl");
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  EXPECT_THAT(lines, ElementsAre(R"({"output":"fake.0","reason":"rejected","detail":"malformed","offset":0,"tag":"app","time":"1970-01-01T00:00:00.000000Z","record":{"n":0}})",
+                                 R"({"output":"fake.0","reason":"rejected","detail":"malformed","offset":1,"tag":"app","time":"1970-01-01T00:00:00.000000Z","record":{"n":1}})"));
+  std::filesystem::remove_all(directory);
+}
+
+TEST_F(DeliveryTest, RetryLimitZeroGivesUpAtTheFirstFailure) {
+  {
+    MutexLock lock(destination_.mutex);
+    destination_.answers = {Delivery::retry(RetryClass::Transient, "reset")};
+  }
+  append("app", 3);
+  EXPECT_EQ(finish(start({.retry_limit = 0})), 0u);
+  EXPECT_THAT(destination_.all_offsets(), IsEmpty());
+  EXPECT_EQ(metrics_->drop(DropReason::RetryLimit).get(), 3u);
+  EXPECT_EQ(metrics_->retries_failed.get(), 1u);
+}
+
+TEST_F(DeliveryTest, ASingleRefusedRecordOfADeliveredBatchIsCounted) {
+  Delivery partly = Delivery::delivered();
+  partly.rejected = {{Offset{1}, DropReason::TooOld}};
+  {
+    MutexLock lock(destination_.mutex);
+    destination_.answers = {partly};
+  }
+  append("app", 3);
+  EXPECT_EQ(finish(start()), 0u);
+  EXPECT_EQ(metrics_->drop(DropReason::TooOld).get(), 1u);
+  EXPECT_EQ(metrics_->records.get(), 2u);
+}
+
+TEST_F(DeliveryTest, ABatchWaitsForItsAgeUnlessItIsFull) {
+  destination_.limits.age_max = Seconds(600);
+  destination_.batch_records_max = 4;
+  auto worker = start();
+  append("app", 6);
+  eventually([&] { return destination_.all_offsets().size() == 4; });
+  std::this_thread::sleep_for(Milliseconds(50));
+  EXPECT_EQ(destination_.all_offsets().size(), 4u);
+  worker->deliver_now();
+  eventually([&] { return destination_.all_offsets().size() == 6; });
+  EXPECT_EQ(finish(std::move(worker)), 0u);
+}
+
+TEST_F(DeliveryTest, ManyGroupsCloseTheOldestEarly) {
+  destination_.limits.age_max = Seconds(600);
+  destination_.limits.groups_max = 2;
+  auto worker = start();
+  for (const char* tag : {"a", "b", "c", "d"}) append(tag, 1);
+  eventually([&] { return destination_.all_offsets().size() == 2; });
+  EXPECT_EQ(destination_.all_offsets(), range(0, 2));
+  EXPECT_EQ(finish(std::move(worker)), 0u);
+  EXPECT_EQ(destination_.all_offsets().size(), 4u);
+}
+
+TEST_F(DeliveryTest, ASpoolThatCannotBeWrittenLosesAndRepeatsNothing) {
+  {
+    MutexLock lock(destination_.mutex);
+    destination_.broken_batches = 1;
+  }
+  destination_.limits.age_max = Milliseconds(50);
+  auto worker = start();
+  append("x-parity", 20);
+  append("y", 5);
+  eventually([&] { return destination_.all_offsets().size() >= 25; });
+  EXPECT_EQ(finish(std::move(worker)), 0u);
+  std::vector<uint64_t> all = destination_.all_offsets();
+  std::sort(all.begin(), all.end());
+  EXPECT_EQ(all, range(0, 25));
+}
+
+// Crashes at random: between a delivery and its checkpoint, in the middle of batches, with several groups open.
+// Objects are named by group and start offset, as S3 keys are: a later one of the same name replaces it.
+TEST_F(DeliveryTest, ObjectsNamedByTheirStartHoldEveryRecordExactlyOnceWhateverCrashes) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(fmt::format("seed {}", seed));
+  std::mt19937_64 random(seed);
+  destination_.exactly_once = true;
+  destination_.limits.groups_max = 3;
+  for (int round = 0; round < 60; ++round) {
+    destination_.batch_records_max = 1 + random() % 20;
+    destination_.limits.age_max = Milliseconds(random() % 4);
+    {
+      // The process "dies" inside deliver(): the object is there, its checkpoint never comes.
+      MutexLock lock(destination_.mutex);
+      destination_.die_after_put = random() % 3 == 0 ? static_cast<int>(1 + random() % 5) : 0;
+    }
+    auto worker = start();
+    for (uint64_t i = random() % 6; i > 0; --i) {
+      append(std::string(1, static_cast<char>('a' + random() % 4)) + (random() % 2 ? "-parity" : ""), 1 + random() % 30);
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % 800));
+    }
+    static_cast<void>(finish(std::move(worker), Milliseconds(random() % 3)));
+  }
+  {
+    MutexLock lock(destination_.mutex);
+    destination_.die_after_put = 0;
+  }
+  EXPECT_EQ(finish(start()), 0u);
+  std::map<std::pair<std::string, uint64_t>, std::vector<uint64_t>> objects;
+  {
+    MutexLock lock(destination_.mutex);
+    for (const Sent& sent : destination_.sent) objects[{sent.group, sent.start}] = sent.offsets;
+  }
+  std::vector<uint64_t> all;
+  for (const auto& [name, offsets] : objects) {
+    ASSERT_EQ(offsets.front(), name.second);
+    all.insert(all.end(), offsets.begin(), offsets.end());
+  }
+  std::sort(all.begin(), all.end());
+  EXPECT_EQ(all, range(0, appended_));
+}
+
+}  // namespace
+}  // namespace noroshi

@@ -1,0 +1,89 @@
+#include "pipeline/journal_location.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "base/log.h"
+
+namespace noroshi {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kDefaultStoreDirectory = "/tmp/fluent-bit/s3";  // Fluent Bit's
+constexpr std::string_view kDefaultPlace = "/var/lib/noroshi";
+
+// Empty if files can be made there, else the reason.
+std::string unusable(const fs::path& place) {
+  std::error_code error;
+  fs::create_directories(place / "journal", error);
+  if (error) return error.message();
+  return access((place / "journal").c_str(), W_OK | X_OK) == 0 ? "" : "not writable";
+}
+
+// "/tmp/fluent-bit" for a store_dir of "/tmp/fluent-bit/s3/"; empty without an S3 output.
+fs::path beside_store_directory(const Document& document) {
+  for (const Section* section : document.find_all(SectionKind::Output)) {
+    if (section->plugin() != "s3") continue;
+    const std::string_view configured = section->value("store_dir");
+    fs::path directory(configured.empty() ? kDefaultStoreDirectory : configured);
+    if (!directory.has_filename()) directory = directory.parent_path();
+    return directory.parent_path();
+  }
+  return {};
+}
+
+}  // namespace
+
+JournalLocation find_journal_location(const Document& document, const ServiceOptions& service,
+                                      const EnvironmentLookup& environment, Diagnostics& diagnostics) {
+  if (!service.storage_path.empty()) {
+    const JournalLocation named{service.storage_path, "storage.path"};
+    if (const std::string reason = unusable(named.place); !reason.empty()) {
+      diagnostics.error(service.storage_path_where, "the journal cannot live in " + service.storage_path + ": " + reason)
+          .help("name a directory this user can write, or leave storage.path out to search for one");
+    }
+    return named;
+  }
+  if (const auto variable = environment("NOROSHI_STORAGE_PATH"); variable && !variable->empty()) {
+    const JournalLocation named{*variable, "NOROSHI_STORAGE_PATH"};
+    if (const std::string reason = unusable(named.place); !reason.empty()) {
+      diagnostics.error({}, "the journal cannot live in " + *variable + " (NOROSHI_STORAGE_PATH): " + reason);
+    }
+    return named;
+  }
+  const std::vector<JournalLocation> candidates = {{beside_store_directory(document), "beside the S3 store_dir"},
+                                                   {kDefaultPlace, "default"}};
+  for (const JournalLocation& candidate : candidates) {
+    if (candidate.place.empty()) continue;
+    const std::string reason = unusable(candidate.place);
+    if (reason.empty()) return candidate;
+    log_info("journal", "does not live in {} ({}): {}", candidate.place.string(), candidate.why, reason);
+  }
+  log_warn("journal", "lives in memory ({} MB): what is undelivered when the process ends is lost; set storage.path "
+           "to a writable directory to keep it", kMemoryJournalBytes >> 20);
+  return {{}, "no writable directory"};
+}
+
+JournalOptions journal_options(const JournalLocation& location, const ServiceOptions& service) {
+  JournalOptions options;
+  options.directory = location.journal();
+  options.sync = service.storage_sync == StorageSync::Full ? SyncMode::Full : SyncMode::Normal;
+  options.when_full =
+      service.storage_when_full == WhenJournalFull::DropOldest ? WhenFull::DropOldest : WhenFull::Block;
+  if (service.storage_limit.bytes > 0) {
+    options.bytes_max = service.storage_limit.bytes;
+  } else if (location.place.empty()) {
+    options.bytes_max = kMemoryJournalBytes;
+  } else {
+    std::error_code error;
+    const fs::space_info space = fs::space(location.place, error);
+    options.bytes_max = error ? kDiskJournalBytesMax : std::min<uint64_t>(kDiskJournalBytesMax, space.available / 2);
+  }
+  options.bytes_max = std::max<uint64_t>(options.bytes_max, kJournalBytesMin);
+  return options;
+}
+
+}  // namespace noroshi

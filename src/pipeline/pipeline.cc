@@ -1,0 +1,185 @@
+#include "pipeline/pipeline.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <future>
+
+#include "pipeline/running.h"
+
+namespace noroshi {
+namespace {
+
+// Shutdown: inputs are quiet once nothing was connected or read for this long.
+constexpr Nanoseconds kQuiet = Milliseconds(200);
+constexpr Nanoseconds kPollInterval = Milliseconds(20);
+constexpr Nanoseconds kCloseDeadline = Seconds(1);
+
+std::string grouped(uint64_t number) {
+  std::string digits = std::to_string(number);
+  for (size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
+  return digits;
+}
+
+}  // namespace
+
+Pipeline::Pipeline() = default;
+
+Pipeline::~Pipeline() {
+  if (running_ && running_->thread.joinable()) {  // shutdown() was not called: keep what the journal holds
+    running_->loop.stop();
+    running_->thread.join();
+  }
+  for (OutputInstance& output : outputs_) {
+    if (output.worker) output.worker->drain(system_clock().monotonic());
+  }
+  for (OutputInstance& output : outputs_) output.worker.reset();
+  for (InputInstance& input : inputs_) input.input.reset();
+}
+
+void Pipeline::start() {
+  std::vector<LoadedCheckpoint> checkpoints;
+  for (OutputInstance& output : outputs_) {
+    Result<LoadedCheckpoint> loaded = journal_->register_output(output.identity);
+    if (!loaded) {
+      log_error("output:" + output.metrics->name, "its checkpoint cannot be read, it starts at the oldest record: {}",
+                loaded.error().message);
+      LoadedCheckpoint fresh;
+      fresh.checkpoint.low_water = journal_->first_offset();
+      loaded = std::move(fresh);
+    }
+    checkpoints.push_back(*std::move(loaded));
+  }
+  if (const auto orphans = journal_->orphan_checkpoints()) {
+    for (const LoadedCheckpoint& orphan : *orphans) {
+      log_warn("journal", "the output \"{}\" of an earlier configuration is gone; its checkpoint (record {}) is removed",
+               orphan.checkpoint.identity, orphan.checkpoint.low_water.value);
+      if (const Status removed = journal_->remove_checkpoint(orphan.checkpoint.identity); !removed) {
+        log_warn("journal", "{}", removed.error().message);
+      }
+    }
+  }
+  for (size_t i = 0; i < outputs_.size(); ++i) outputs_[i].worker->start(checkpoints[i]);
+  running_->ingest->start();
+  for (InputInstance& input : inputs_) input.input->start(*running_->ingest, *input.metrics);
+  running_->thread = std::thread([this] {
+    running_->loop.run();
+    running_->ended.store(true);
+  });
+}
+
+void Pipeline::deliver_now() {
+  for (OutputInstance& output : outputs_) output.worker->deliver_now();
+}
+
+bool Pipeline::ingest_stuck() const {
+  const int64_t last = running_->ingest ? running_->ingest->last_tick_ns() : 0;
+  return last != 0 && system_clock().monotonic().time_since_epoch().count() - last > kIngestStuckAfter.count();
+}
+
+bool Pipeline::paused() const { return running_->ingest && running_->ingest->paused(); }
+
+bool Pipeline::inputs_ended() const {
+  return !inputs_.empty() && std::all_of(inputs_.begin(), inputs_.end(),
+                                         [](const InputInstance& input) { return input.input->ended(); });
+}
+
+ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hurry) {
+  const Clock& clock = system_clock();
+  const Monotonic started = clock.monotonic();
+  const Monotonic accept_until = started + grace / 2;
+  const auto on_loop = [&](auto&& work) {
+    std::promise<decltype(work())> done;
+    boost::asio::post(running_->loop, [&] {
+      if constexpr (std::is_void_v<decltype(work())>) {
+        work();
+        done.set_value();
+      } else {
+        done.set_value(work());
+      }
+    });
+    return done.get_future().get();
+  };
+
+  // The application is still writing its last words: go on accepting until everybody has left.
+  Monotonic quiet_since = clock.monotonic();
+  while (clock.monotonic() < accept_until && !hurry.load()) {
+    const bool busy = on_loop([&] {
+      return std::any_of(inputs_.begin(), inputs_.end(), [](const InputInstance& input) { return input.input->busy(); });
+    });
+    if (busy) quiet_since = clock.monotonic();
+    if (clock.monotonic() - quiet_since >= kQuiet) break;
+    std::this_thread::sleep_for(kPollInterval);
+  }
+  on_loop([&] {
+    for (InputInstance& input : inputs_) input.input->close();
+    running_->ingest->finish();
+  });
+  // The loop ends by itself when the last acknowledgement is written and the last socket closed.
+  running_->keep_running.reset();
+  const Monotonic closed_by = clock.monotonic() + kCloseDeadline;
+  while (!running_->ended.load() && clock.monotonic() < closed_by) std::this_thread::sleep_for(kPollInterval);
+  running_->loop.stop();
+  running_->thread.join();
+
+  const Monotonic deadline = std::max(started + grace, clock.monotonic() + Milliseconds(100));
+  std::vector<OutputInstance*> order;
+  for (OutputInstance& output : outputs_) order.push_back(&output);
+  std::stable_sort(order.begin(), order.end(), [](const OutputInstance* left, const OutputInstance* right) {
+    return left->worker->shutdown_order() < right->worker->shutdown_order();
+  });
+  for (OutputInstance* output : order) output->worker->drain(deadline);
+  std::atomic<bool> drained{false};
+  std::thread hurry_watch([&] {
+    while (!drained.load() && !hurry.load()) std::this_thread::sleep_for(kPollInterval);
+    if (drained.load()) return;
+    for (OutputInstance* output : order) output->worker->drain(clock.monotonic());
+  });
+  for (OutputInstance* output : order) output->worker->join();
+  drained.store(true);
+  hurry_watch.join();
+
+  uint64_t accepted = 0;
+  for (const InputInstance& input : inputs_) accepted += input.metrics->records.get();
+  ShutdownReport report{.complete = running_->ingest->refused() == 0,
+                        .summary = fmt::format("accepted {} records", grouped(accepted))};
+  if (const uint64_t refused = running_->ingest->refused(); refused > 0) {
+    report.summary += fmt::format(", {} of them could not be stored", grouped(refused));
+  }
+  for (OutputInstance& output : outputs_) {
+    const uint64_t left = output.worker->left();
+    report.complete = report.complete && left == 0;
+    report.summary += fmt::format("; {}: {} delivered, {} dropped", output.metrics->name,
+                                  grouped(output.metrics->records.get()), grouped(output.metrics->dropped_total()));
+    std::string reasons;
+    for (size_t i = 0; i < kDropReasons; ++i) {
+      const auto reason = static_cast<DropReason>(i);
+      if (const uint64_t count = output.metrics->drop(reason).get(); count > 0) {
+        reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ", to_string(reason), grouped(count));
+      }
+    }
+    if (!reasons.empty()) report.summary += " (" + reasons + ")";
+    report.summary += fmt::format(", {} left", grouped(left));
+    if (left > 0) report.summary += journal_->in_memory() ? " and LOST with this process" : " in " + journal_description_;
+  }
+  return report;
+}
+
+std::string Pipeline::describe() const {
+  std::string text;
+  for (const InputInstance& input : inputs_) {
+    text += fmt::format("  input   {:<20} {}\n", input.metrics->name, input.description);
+  }
+  for (const FilterInstance& filter : filters_) {
+    text += fmt::format("  filter  {:<20} tags {}: {}\n", filter.metrics->name, filter.match, filter.description);
+  }
+  text += fmt::format("  journal {}\n", journal_description_);
+  for (const OutputInstance& output : outputs_) {
+    text += fmt::format("  output  {:<20} tags {}{}: {}\n", output.metrics->name, output.match,
+                        output.condition.empty() ? "" : ", " + output.condition, output.destination);
+  }
+  return text;
+}
+
+}  // namespace noroshi

@@ -1,0 +1,106 @@
+// Pipeline: everything a configuration describes, built and running: inputs, filters, router, journal,
+// outputs with their delivery workers, and the order in which they start and stop.
+//
+//   auto pipeline = Pipeline::build(document, options, diagnostics);   // null: diagnostics say why
+//   pipeline->start();
+//   … signals …
+//   const ShutdownReport report = pipeline->shutdown(grace, hurry);
+//
+// build() binds every listening socket before it does anything slow, so that the kernel queues connections
+// while parsers are compiled and the journal is recovered. With `check_only` it tries everything and keeps
+// nothing: no socket, no journal.
+//
+// Called from the main thread; the accessors are safe from any thread while it runs.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/classic.h"
+#include "config/service.h"
+#include "filter/plugin.h"
+#include "input/plugin.h"
+#include "journal/journal.h"
+#include "metrics/metrics.h"
+#include "output/plugin.h"
+#include "pipeline/delivery.h"
+
+namespace noroshi {
+
+// Every plugin the program knows: src/app/plugins.cc.
+struct PluginSet {
+  std::vector<const InputPlugin*> inputs;
+  std::vector<const FilterPlugin*> filters;
+  std::vector<const OutputPlugin*> outputs;
+};
+
+struct BuildOptions {
+  const PluginSet& plugins;
+  const AwsEnvironment& aws;
+  EnvironmentLookup environment = process_environment();
+  bool check_only = false;
+  std::vector<std::string> parsers_files = {};  // -R
+};
+
+struct InputInstance {
+  std::unique_ptr<Input> input;
+  std::unique_ptr<InputMetrics> metrics;
+  std::string plugin, description;
+};
+struct FilterInstance {
+  std::unique_ptr<FilterMetrics> metrics;
+  std::string plugin, description, match;
+};
+struct OutputInstance {
+  std::unique_ptr<OutputMetrics> metrics;
+  std::unique_ptr<DeliveryWorker> worker;  // null in a check, and for an inert output
+  std::string plugin, destination, match, condition, identity;
+};
+
+struct ShutdownReport {
+  bool complete = false;    // everything accepted was delivered or dropped with a reason
+  std::string summary = {}; // the last line of the log
+};
+
+class Pipeline {
+ public:
+  [[nodiscard]] static std::unique_ptr<Pipeline> build(const Document& document, const BuildOptions& options,
+                                                       Diagnostics& diagnostics);
+  ~Pipeline();
+
+  void start();
+  // Keeps accepting until the peers have closed or half of `grace` is over, drains filters, lets every output
+  // deliver, and reports. `hurry` (a second signal) ends each phase early; the journal keeps the rest.
+  [[nodiscard]] ShutdownReport shutdown(Nanoseconds grace, const std::atomic<bool>& hurry);
+  // Sends all open batches now.
+  void deliver_now();
+
+  [[nodiscard]] std::string describe() const;  // the effective pipeline, for check and the log
+  [[nodiscard]] const ServiceOptions& service() const { return service_; }
+  [[nodiscard]] const std::vector<InputInstance>& inputs() const { return inputs_; }
+  [[nodiscard]] const std::vector<FilterInstance>& filters() const { return filters_; }
+  [[nodiscard]] const std::vector<OutputInstance>& outputs() const { return outputs_; }
+  [[nodiscard]] const Journal* journal() const { return journal_.get(); }
+  [[nodiscard]] bool ingest_stuck() const;  // the ingest loop has not turned for kIngestStuckAfter
+  [[nodiscard]] bool paused() const;        // inputs stand still because the journal takes nothing
+  [[nodiscard]] bool inputs_ended() const;  // every input has come to its end (stdin, dummy with Samples)
+
+ private:
+  friend class PipelineBuilder;
+  struct Running;  // the event loop, its thread, ingest and the chain
+  Pipeline();
+
+  ServiceOptions service_;
+  std::vector<InputInstance> inputs_;
+  std::vector<FilterInstance> filters_;
+  std::vector<OutputInstance> outputs_;
+  std::unique_ptr<Journal> journal_;
+  std::string journal_description_;
+  std::unique_ptr<Running> running_;
+};
+
+inline constexpr Nanoseconds kIngestStuckAfter = Seconds(15);
+
+}  // namespace noroshi

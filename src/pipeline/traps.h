@@ -1,0 +1,47 @@
+// Traps: configurations that are legal and still do not do what their author wanted. Each becomes a warning
+// with the place and the way out, at start-up and in `noroshi check`.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/regex.h"
+#include "config/common_options.h"
+#include "config/diagnostics.h"
+#include "config/document.h"
+#include "record/tag_match.h"
+
+namespace noroshi {
+
+// A compiled Match and Match_Regex.
+struct Matching {
+  std::vector<TagPattern> patterns = {};
+  std::optional<Regex> regex = {};
+  std::string text = {};  // for people
+
+  [[nodiscard]] bool matches(std::string_view tag) const;
+};
+
+// A record key that is gone after a filter.
+struct ConsumedKey {
+  std::string key = {};
+  SourceLocation where = {};  // the filter's section
+  std::string match = {};
+};
+
+// True for an [OUTPUT] forward whose address is one this router listens on (the option set of the
+// specification's CDK snippet): every record would come back to it for ever. Warns; the caller leaves it out.
+[[nodiscard]] bool sends_to_itself(const Section& output, const Document& document, Diagnostics& diagnostics);
+
+void warn_of_consumed_log_key(const Section& output, const std::string& log_key,
+                              const std::vector<ConsumedKey>& consumed, Diagnostics& diagnostics);
+void warn_of_retry_limit(const Section& output, const OutputCommon& common, Diagnostics& diagnostics);
+// `tags` are all tags that can occur.
+void warn_of_no_records(const Section& output, const Matching& matching, const std::vector<std::string>& tags,
+                        Diagnostics& diagnostics);
+// A rewrite_tag rule whose new tag its own Match selects again.
+void warn_of_rewrite_loop(const Section& filter, const Matching& matching, Diagnostics& diagnostics);
+
+}  // namespace noroshi
