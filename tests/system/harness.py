@@ -1,0 +1,192 @@
+"""What the system tests share: the real programs on free ports, real AWS clients, a Forward client that counts.
+
+NOROSHI_BIN_DIR says where the programs are. Every process started here is killed at the end of its test.
+"""
+
+import base64
+import contextlib
+import gzip
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+import boto3
+import botocore.config
+import msgpack
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BIN = pathlib.Path(os.environ.get("NOROSHI_BIN_DIR", ROOT / "build/release/bin"))
+SPECIFIED_CONFIG = ROOT / "cdk/docker/fluent-bit/fluent-bit.conf"
+REGION, BUCKET, GROUP = "ap-northeast-1", "backend-logs", "/ecs/backend/errors"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def fetch(url, data=None, method=None):
+    request = urllib.request.Request(url, data=data, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def wait_for(what, condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            if value := condition():
+                return value
+        time.sleep(0.02)
+    raise AssertionError(f"{what} did not happen within {seconds} s")
+
+
+class SystemTest(unittest.TestCase):
+    def setUp(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="noroshi-test-"))
+        self.processes = []
+        self.addCleanup(self._stop_everything)
+
+    def _stop_everything(self):
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def spawn(self, name, command, environment=None, **arguments):
+        log = open(self.directory / f"{name}.log", "ab")
+        process = subprocess.Popen([str(part) for part in command], env={**os.environ, **(environment or {})},
+                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log, **arguments)
+        process.name = name
+        self.processes.append(process)
+        return process
+
+    def log_of(self, name):
+        return (self.directory / f"{name}.log").read_text(errors="replace")
+
+    def alive(self, process):
+        self.assertIsNone(process.poll(), f"{process.name} ended:\n{self.log_of(process.name)[-3000:]}")
+        return True
+
+    # -- the pieces ------------------------------------------------------------------------------------------------
+
+    def start_aws(self):
+        port_file = self.directory / "localaws.port"
+        process = self.spawn("localaws", [BIN / "noroshi-localaws", "--data", self.directory / "aws", "--port", 0,
+                                          "--port-file", port_file, "--region", REGION])
+        port = wait_for("localaws", lambda: self.alive(process) and port_file.exists() and port_file.read_text().strip())
+        self.endpoint = f"http://127.0.0.1:{port}"
+        common = dict(endpoint_url=self.endpoint, region_name=REGION, aws_access_key_id="test",
+                      aws_secret_access_key="test")
+        self.s3 = boto3.client("s3", config=botocore.config.Config(s3={"addressing_style": "path"}), **common)
+        self.logs = boto3.client("logs", **common)
+        self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        return process
+
+    def router_environment(self):
+        return {"AWS_REGION": REGION, "LOG_BUCKET_NAME": BUCKET, "AWS_ACCESS_KEY_ID": "test",
+                "AWS_SECRET_ACCESS_KEY": "test", "AWS_ENDPOINT_URL_S3": getattr(self, "endpoint", ""),
+                "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": getattr(self, "endpoint", ""),
+                "NOROSHI_STORAGE_PATH": str(self.directory / "state")}
+
+    def specified_config(self, port, admin_port, service="", s3_options=""):
+        """The specified configuration on other ports, for tests that run beside each other."""
+        text = SPECIFIED_CONFIG.read_text().replace("24224", str(port)).replace(
+            "/tmp/fluent-bit/s3", str(self.directory / "s3"))
+        text += s3_options  # the last section is the S3 output
+        path = self.directory / "fluent-bit.conf"
+        path.write_text(f"[SERVICE]\n    HTTP_Port {admin_port}\n{service}\n{text}")
+        return path
+
+    def start_router(self, config, admin_port=2020, environment=None, wait=True):
+        process = self.spawn("router", [BIN / "noroshi", "-c", config], {**self.router_environment(), **(environment or {})})
+        if wait:
+            wait_for("the router's health", lambda: self.alive(process) and fetch(
+                f"http://127.0.0.1:{admin_port}/api/v1/health")[0] == 200)
+        return process
+
+    def stop_router(self, process, seconds=60):
+        process.send_signal(signal.SIGTERM)
+        status = process.wait(seconds)
+        lines = self.log_of("router").splitlines()
+        return status, lines[-1] if lines else ""
+
+    # -- reading back ----------------------------------------------------------------------------------------------
+
+    def s3_records(self):
+        records = []
+        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
+            for entry in page.get("Contents", []):
+                body = self.s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read()
+                records += [json.loads(line) for line in gzip.decompress(body).splitlines()]
+        return records
+
+    def log_events(self, group=GROUP):
+        try:
+            pages = self.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+            return [event for page in pages for event in page["events"]]
+        except self.logs.exceptions.ResourceNotFoundException:
+            return []
+
+
+class ForwardClient:
+    """A client of the Forward protocol that waits for acks, as fluentd's out_forward does."""
+
+    def __init__(self, port, timeout=30):
+        self.port, self.timeout = port, timeout
+        self.connect()
+
+    def connect(self):
+        self.socket = socket.create_connection(("127.0.0.1", self.port), self.timeout)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.unpacker = msgpack.Unpacker()
+
+    def send(self, frame):
+        self.socket.sendall(frame)
+
+    def wait_ack(self):
+        while True:
+            for answer in self.unpacker:
+                return answer["ack"]
+            data = self.socket.recv(65536)
+            if not data:
+                raise ConnectionError("the router closed the connection")
+            self.unpacker.feed(data)
+
+    def close(self):
+        self.socket.close()
+
+
+def event_time(seconds):
+    whole = int(seconds)
+    return msgpack.ExtType(0, struct.pack(">II", whole, int((seconds - whole) * 1e9)))
+
+
+def entry(seconds, record):
+    return msgpack.packb([event_time(seconds), record])
+
+
+def packed_forward(tag, entries, ack_id=None):
+    option = {"size": len(entries)}
+    if ack_id is not None:
+        option["chunk"] = ack_id
+    return msgpack.packb([tag, b"".join(entries), option])
+
+
+def new_ack_id():
+    return base64.b64encode(os.urandom(16)).decode()
