@@ -1,11 +1,11 @@
 // Credentials and the chain that finds them, in the order of the AWS SDKs:
 //
-//   1 environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN (not if a profile is
-//     named)
-//   2 profile: assumed role (role_arn with source_profile or credential_source), keys
-//   3 web identity: AWS_WEB_IDENTITY_TOKEN_FILE + AWS_ROLE_ARN
-//   4 container: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI (ECS, Fargate, EKS Pod
-//   Identity) 5 EC2 instance metadata (IMDSv2, then v1)
+//   1 environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN (not if the option
+//     `profile` is set)
+//   2 profile that assumes a role (role_arn with source_profile, credential_source or a web
+//   identity) 3 web identity: AWS_WEB_IDENTITY_TOKEN_FILE + AWS_ROLE_ARN 4 profile with keys 5
+//   container: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI (ECS, Fargate, EKS Pod Identity)
+//   6 EC2 instance metadata (IMDSv2, then v1)
 //
 // and, where `role_arn` is set, an assumed role on top. `credential_process`, SSO and login are not
 // executed: a profile that has only those is named in the error.

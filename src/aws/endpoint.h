@@ -46,7 +46,8 @@ struct EndpointOptions {
 [[nodiscard]] std::string_view dns_suffix(std::string_view region, bool dual_stack = false);
 
 // Host and path prefix of a bucket. Virtual-hosted ("bucket.s3.eu-west-1.amazonaws.com") by
-// default; path-style for custom endpoints that are no AWS host, IP addresses, localhost, and for
+// default; path-style for custom endpoints (MinIO, LocalStack, IP addresses, VPC interface
+// endpoints: they take it without wildcard DNS) unless they are S3's own public hosts, and for
 // bucket names that are no single DNS label under TLS.
 struct BucketAddress {
   Url url = {};             // without the key

@@ -16,6 +16,11 @@ namespace noroshi {
     std::string_view option, std::string_view profile,
     const AwsEnvironment& environment = aws_process_environment());
 
+// The part of resolve_region() that needs no network; empty if it found none.
+[[nodiscard]] std::string configured_region(
+    std::string_view option, std::string_view profile,
+    const AwsEnvironment& environment = aws_process_environment());
+
 // "arn:aws:ecs:eu-west-1:…" → "eu-west-1"; empty if it is no ARN.
 [[nodiscard]] std::string_view region_of_arn(std::string_view arn);
 

@@ -1,9 +1,9 @@
-// FileSystem: the few file operations durable code needs, behind an interface so that tests can inject
-// crashes, torn writes and full disks. Three implementations: the real disk, memory (memfd files that
-// vanish with the process), and journal/testing/fake_file_system.h.
+// FileSystem: the few file operations durable code needs, behind an interface so that tests can
+// inject crashes, torn writes and full disks. Three implementations: the real disk, memory (memfd
+// files that vanish with the process), and journal/testing/fake_file_system.h.
 //
-// Thread-safe. A File may be read by several threads while one writes, and stays usable after its name is
-// removed. All calls block; errors carry the path and the system's words.
+// Thread-safe. A File may be read by several threads while one writes, and stays usable after its
+// name is removed. All calls block; errors carry the path and the system's words.
 #pragma once
 
 #include <cstdint>
@@ -25,14 +25,15 @@ class File {
   virtual ~File() = default;
   // Reads at `position` into `buffer`; the count is short only at the end of the file.
   [[nodiscard]] virtual Result<size_t> read_at(uint64_t position, std::span<char> buffer) = 0;
-  // Writes all pieces, one after the other, at `position` (one pwritev where possible; 16 pieces at most).
-  // After an error any prefix may have been written. Exhausted: no space.
+  // Writes all pieces, one after the other, at `position` (one pwritev where possible; 16 pieces at
+  // most). After an error any prefix may have been written. Exhausted: no space.
   [[nodiscard]] virtual Status write_at(uint64_t position,
                                         std::span<const std::string_view> pieces) = 0;
   [[nodiscard]] virtual Result<uint64_t> size() = 0;
   [[nodiscard]] virtual Status truncate(uint64_t size) = 0;
   // Data and size are on stable storage afterwards (fdatasync). The name needs sync_directory().
-  // After a failure the unsynced bytes must be taken for lost: a second call may "succeed" without them.
+  // After a failure the unsynced bytes must be taken for lost: a second call may "succeed" without
+  // them.
   [[nodiscard]] virtual Status sync() = 0;
 };
 
@@ -69,8 +70,8 @@ class FileSystem {
 // The real disk. Lives forever.
 [[nodiscard]] FileSystem& posix_file_system();
 
-// Files in anonymous memory; directories are only prefixes; sync does nothing. Its files stay alive until
-// removed and closed, or until the FileSystem is destroyed.
+// Files in anonymous memory; directories are only prefixes; sync does nothing. Its files stay alive
+// until removed and closed, or until the FileSystem is destroyed.
 [[nodiscard]] std::unique_ptr<FileSystem> make_memory_file_system();
 
 }  // namespace noroshi

@@ -162,6 +162,18 @@ Result<Translation> translate_ruby(std::string_view in) {
   return out;
 }
 
+// Where in `body` the translation's byte `position` came from.
+size_t position_in_original(std::string_view body, size_t position) {
+  size_t low = 0, high = body.size();
+  while (low < high) {
+    const size_t middle = (low + high + 1) / 2;
+    const auto prefix = translate_ruby(body.substr(0, middle));
+    if (prefix && prefix->pattern.size() <= position) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
 }  // namespace
 
 struct Regex::Code {
@@ -184,7 +196,8 @@ Regex::~Regex() = default;
 Regex::Regex(Regex&&) noexcept = default;
 Regex& Regex::operator=(Regex&&) noexcept = default;
 
-Result<Regex> Regex::compile(std::string_view pattern, RegexOptions options) {
+Result<Regex> Regex::compile(std::string_view pattern, RegexOptions options, size_t* error_at) {
+  if (error_at != nullptr) *error_at = 0;
   if (pattern.size() > kRegexPatternBytesMax) {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("regular expression of {} bytes, at most {} are allowed",
@@ -210,6 +223,10 @@ Result<Regex> Regex::compile(std::string_view pattern, RegexOptions options) {
   CompiledCode code(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), flags,
                                   &error, &error_position, context.get()));
   if (!code) {
+    if (error_at != nullptr) {
+      *error_at = static_cast<size_t>(parts.body.data() - pattern.data()) +
+                  position_in_original(parts.body, error_position);
+    }
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("regular expression {}: {} (at byte {} of \"{}\")", pattern,
                             error_text(error), error_position, text));

@@ -56,8 +56,10 @@ struct RegexOptions {
 
 class Regex {
  public:
-  // InvalidArgument with PCRE2's words and the position if the pattern does not compile.
-  [[nodiscard]] static Result<Regex> compile(std::string_view pattern, RegexOptions options = {});
+  // InvalidArgument with PCRE2's words and the position if the pattern does not compile; `error_at`,
+  // if given, is then the index of the mistake in `pattern`.
+  [[nodiscard]] static Result<Regex> compile(std::string_view pattern, RegexOptions options = {},
+                                             size_t* error_at = nullptr);
   ~Regex();
   Regex(Regex&&) noexcept;
   Regex& operator=(Regex&&) noexcept;

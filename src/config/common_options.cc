@@ -4,6 +4,8 @@ namespace noroshi {
 namespace {
 
 constexpr std::string_view kNoBuffer = "accepted; noroshi has one buffer, the journal";
+constexpr std::string_view kNoCondition =
+    "has no effect: every record with a matching tag is taken";
 constexpr std::string_view kPluginsBusiness = "accepted where the plugin has no use for it";
 constexpr std::string_view kNoThread = "accepted; noroshi's threads are fixed";
 
@@ -23,7 +25,7 @@ class CommonTable : public OptionTable<Options> {
                   {"debug", LogLevel::Debug},
                   {"trace", LogLevel::Trace},
                   {"off", LogLevel::Off}},
-                 "Log level of this instance alone.")
+                 "Checked, without effect: the process has one log level, [SERVICE]'s.")
         .last_wins();
     this->option("active", &Options::active, "true", "false: the section is skipped.").last_wins();
     this->ignored("log_suppress_interval", "accepted; repeated messages are limited always");
@@ -37,6 +39,21 @@ class CommonTable : public OptionTable<Options> {
     return options;
   }
 };
+
+// What inputs and outputs have in common. A key below tls. or net. that is not known may be one of
+// a newer Fluent Bit, or a typing mistake: worth a warning, no reason not to start.
+template <typename Options>
+void add_rarely_used(CommonTable<Options>& table) {
+  for (const char* name :
+       {"tls.verify_client_cert", "tls.debug", "tls.ca_path", "tls.key_passwd", "tls.min_version",
+        "tls.max_version", "tls.ciphers", "tls.verify_hostname"}) {
+    table.ignored(name, std::string(kPluginsBusiness));
+  }
+  for (const char* name : {"tls.*", "net.*"}) {
+    table.ignored(name, std::string(kPluginsBusiness), "is not known; it is ignored");
+  }
+  table.ignored("condition", "Accepted.", std::string(kNoCondition));
+}
 
 CommonTable<InputCommon> make_input_table() {
   CommonTable<InputCommon> table("input", "Options that every input takes.");
@@ -53,10 +70,29 @@ CommonTable<InputCommon> make_input_table() {
   }
   for (const char* name : {"threaded", "thread.*", "workers"})
     table.ignored(name, std::string(kNoThread));
-  for (const char* name : {"routable", "rate_window", "rate_gate*", "condition", "host",
-                           "interface", "listen", "port", "ipv6", "net.*", "tls", "tls.*"}) {
+  for (const char* name : {"routable",
+                           "rate_window",
+                           "rate_gate*",
+                           "host",
+                           "interface",
+                           "listen",
+                           "port",
+                           "ipv6",
+                           "tls",
+                           "net.share_port",
+                           "net.backlog",
+                           "net.io_timeout",
+                           "net.accept_timeout",
+                           "net.accept_timeout_log_error",
+                           "net.keepalive",
+                           "tls.verify",
+                           "tls.ca_file",
+                           "tls.crt_file",
+                           "tls.key_file",
+                           "tls.vhost"}) {
     table.ignored(name, std::string(kPluginsBusiness));
   }
+  add_rarely_used(table);
   return table;
 }
 
@@ -66,7 +102,7 @@ CommonTable<FilterCommon> make_filter_table() {
       .last_wins()
       .option("match_regex", &FilterCommon::match_regex, "Tags to handle, as a regular expression.")
       .last_wins();
-  table.ignored("condition", std::string(kPluginsBusiness));
+  table.ignored("condition", "Accepted.", std::string(kNoCondition));
   return table;
 }
 
@@ -121,9 +157,13 @@ CommonTable<OutputCommon> make_output_table() {
               "Longest wait for an answer. 0: the plugin's own.")
       .between("", "1h")
       .last_wins();
-  for (const char* name : {"ipv6", "tls.*", "net.*", "condition", "oauth2.*"}) {
+  for (const char* name :
+       {"ipv6", "net.keepalive", "net.keepalive_idle_timeout", "net.keepalive_max_recycle",
+        "net.tcp_keepalive*", "net.connect_timeout_log_error", "net.max_worker_connections",
+        "net.dns.*", "net.source_address", "net.proxy_env_ignore", "oauth2.*"}) {
     table.ignored(name, std::string(kPluginsBusiness));
   }
+  add_rarely_used(table);
   table.ignored("storage.*", std::string(kNoBuffer));
   return table;
 }

@@ -37,7 +37,7 @@ struct OutputCommon {
   LocatedText match = {};
   LocatedText match_regex = {};
   std::vector<LocatedText> grep = {};  // "KEY V1,V2" or "KEY /regex/": noroshi's own; all must hold
-  LocatedText level_min = {};          // a severity's name, checked; "" if not set
+  LocatedText level_min = {};          // for RecordCondition::set_level_min(); "" if not set
   std::optional<RetryLimit> retry_limit = {};  // unset: the delivery loop's own rule
   ByteSize storage_total_limit_size = {};      // 0: no limit of its own
   std::optional<LogLevel> log_level = {};

@@ -187,8 +187,10 @@ std::string Diagnostics::render(bool color) const {
     if (found == sources.end()) found = sources.insert(found, source);
     ordered.emplace_back(found - sources.begin(), &diagnostic);
   }
-  std::ranges::stable_sort(ordered, {}, [](const auto& entry) {
-    return std::tuple(entry.first, entry.second->where.line, entry.second->where.column);
+  // The pointer breaks ties: kept_ is in the order of the reports.
+  std::ranges::sort(ordered, {}, [](const auto& entry) {
+    return std::tuple(entry.first, entry.second->where.line, entry.second->where.column,
+                      entry.second);
   });
   std::string out;
   for (const auto& [source, diagnostic] : ordered) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "base/check.h"
 #include "config/common_options.h"
@@ -13,23 +14,6 @@ namespace noroshi {
 namespace {
 
 constexpr size_t kListedNamesMax = 40;
-
-// "none, gzip or zstd"
-std::string joined(const std::vector<std::string>& words, std::string_view last_separator) {
-  std::string result;
-  for (size_t i = 0; i < words.size(); ++i) {
-    if (i > 0) result += i + 1 == words.size() ? last_separator : std::string_view(", ");
-    result += words[i];
-  }
-  return result;
-}
-
-template <typename T>
-Status set(T& member, Result<T> parsed) {
-  if (!parsed) return std::unexpected(std::move(parsed).error());
-  member = *std::move(parsed);
-  return {};
-}
 
 // A limit of a range as a number; text that is none is a mistake in the table.
 std::optional<long double> number_of(OptionType type, std::string_view text) {
@@ -62,93 +46,32 @@ std::string owner(const Section& section) {
   return name.empty() ? kind : fmt::format("{} {}", kind, name);
 }
 
+void warn_of_ignored(const Section& section, const Property& property, const OptionInfo& info,
+                     Diagnostics& diagnostics) {
+  if (!info.ignored || info.warning.empty()) return;
+  diagnostics.warning(property.key_where,
+                      fmt::format("{}: \"{}\" {}", owner(section), property.key, info.warning));
+}
+
 }  // namespace
-
-std::string type_text(const OptionInfo& option) {
-  if (!option.choices.empty()) return joined(option.choices, " or ");
-  std::string text;
-  switch (option.type) {
-    case OptionType::Text:
-      text = "text";
-      break;
-    case OptionType::Boolean:
-      text = "boolean";
-      break;
-    case OptionType::Integer:
-      text = "integer";
-      break;
-    case OptionType::Number:
-      text = "number";
-      break;
-    case OptionType::Size:
-      text = "size";
-      break;
-    case OptionType::Duration:
-      text = "time";
-      break;
-    case OptionType::RetryLimit:
-      text = "retry limit";
-      break;
-  }
-  if (!option.smallest.empty() && !option.largest.empty()) {
-    text += fmt::format(", {} to {}", option.smallest, option.largest);
-  } else if (!option.smallest.empty()) {
-    text += fmt::format(", at least {}", option.smallest);
-  } else if (!option.largest.empty()) {
-    text += fmt::format(", at most {}", option.largest);
-  }
-  if (option.repeatable) text += ", repeatable";
-  return text;
-}
-
-Status assign_option(std::string& member, const LocatedText& given) {
-  member = given.text;
-  return {};
-}
-Status assign_option(bool& member, const LocatedText& given) {
-  return set(member, parse_boolean(given.text));
-}
-Status assign_option(int64_t& member, const LocatedText& given) {
-  return set(member, parse_integer(given.text));
-}
-Status assign_option(double& member, const LocatedText& given) {
-  return set(member, parse_double(given.text));
-}
-Status assign_option(ByteSize& member, const LocatedText& given) {
-  return set(member, parse_byte_size(given.text));
-}
-Status assign_option(Nanoseconds& member, const LocatedText& given) {
-  return set(member, parse_duration(given.text));
-}
-Status assign_option(RetryLimit& member, const LocatedText& given) {
-  return set(member, parse_retry_limit(given.text));
-}
-Status assign_option(LocatedText& member, const LocatedText& given) {
-  member = given;
-  return {};
-}
-Status assign_option(std::vector<std::string>& member, const LocatedText& given) {
-  member.push_back(given.text);
-  return {};
-}
-Status assign_option(std::vector<LocatedText>& member, const LocatedText& given) {
-  member.push_back(given);
-  return {};
-}
 
 const OptionInfo* OptionTableBase::find(std::string_view name) const {
   for (const OptionInfo& info : infos_) {
     if (info.name == name || std::ranges::find(info.aliases, name) != info.aliases.end())
       return &info;
-    const bool prefix = info.name.ends_with('*');
-    if (prefix && name.starts_with(std::string_view(info.name).substr(0, info.name.size() - 1)))
+  }
+  for (const OptionInfo& info : infos_) {
+    const std::string_view pattern = info.name;
+    if (pattern.ends_with('*') && name.starts_with(pattern.substr(0, pattern.size() - 1)))
       return &info;
   }
   return nullptr;
 }
 
 void OptionTableBase::add(OptionInfo info, Assign assign) {
-  CHECK(find(info.name) == nullptr && info.name == to_lower(info.name), info.name);
+  const OptionInfo* same = find(info.name);
+  CHECK((same == nullptr || same->name.ends_with('*')) && info.name == to_lower(info.name),
+        info.name);
   infos_.push_back(std::move(info));
   assigns_.push_back(std::move(assign));
 }
@@ -188,7 +111,7 @@ Status OptionTableBase::assign_checked(void* options, size_t index, LocatedText 
         info.choices, [&](const std::string& c) { return to_lower(c) == word; });
     if (choice == info.choices.end()) {
       std::string message =
-          fmt::format("\"{}\" is not one of {}", given.text, joined(info.choices, " and "));
+          fmt::format("\"{}\" is not one of {}", given.text, joined_words(info.choices, " and "));
       return fail(ErrorCode::InvalidArgument, std::move(message));
     }
     given.text = *choice;
@@ -249,9 +172,10 @@ void OptionTableBase::assign_all(void* options, const Section& section, bool str
   for (const Property& property : section.properties) {
     const OptionInfo* info = find(property.name);
     if (info == nullptr) {
-      const bool known =
-          !strict || property.name == "name" || (common != nullptr && common->find(property.name));
-      if (!known) unknown_option(section, property, diagnostics);
+      if (!strict || property.name == "name") continue;
+      const OptionInfo* shared = common == nullptr ? nullptr : common->find(property.name);
+      if (shared == nullptr) unknown_option(section, property, diagnostics);
+      if (shared != nullptr) warn_of_ignored(section, property, *shared, diagnostics);
       continue;
     }
     const Property*& last = last_set[info];
@@ -269,10 +193,8 @@ void OptionTableBase::assign_all(void* options, const Section& section, bool str
       }
     }
     last = &property;
-    if (info->ignored && !info->warning.empty()) {
-      diagnostics.warning(property.key_where,
-                          fmt::format("{}: \"{}\" {}", section_name, info->name, info->warning));
-    }
+    // A common option that the plugin's table has, too, is the plugin's to judge: only strict.
+    if (strict) warn_of_ignored(section, property, *info, diagnostics);
   }
 
   set_defaults(options);
@@ -337,66 +259,9 @@ void OptionTableBase::unknown_option(const Section& section, const Property& pro
       diagnostic.help("it has no options of its own");
     } else {
       if (own.size() > kListedNamesMax) own.resize(kListedNamesMax);
-      diagnostic.help(fmt::format("its options are {}", joined(own, " and ")));
+      diagnostic.help(fmt::format("its options are {}", joined_words(own, " and ")));
     }
   }
-}
-
-std::string render_markdown_table(const OptionTableBase& table) {
-  const auto cell = [](std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-      if (c == '|') out += '\\';
-      out += c == '\n' ? ' ' : c;
-    }
-    return out;
-  };
-  std::string out = "| Name | Type | Default | Meaning |\n|---|---|---|---|\n";
-  std::string ignored;
-  for (const OptionInfo& info : table.options()) {
-    if (info.ignored) {
-      ignored += fmt::format("{}`{}`", ignored.empty() ? "" : ", ", info.name);
-      continue;
-    }
-    std::string name = "`" + info.name + "`";
-    for (const std::string& alias : info.aliases) name += fmt::format(" (or `{}`)", alias);
-    const std::string value = info.required               ? "**required**"
-                              : info.default_text.empty() ? "–"
-                                                          : "`" + cell(info.default_text) + "`";
-    fmt::format_to(std::back_inserter(out), "| {} | {} | {} | {} |\n", name, cell(type_text(info)),
-                   value, cell(info.help));
-  }
-  if (!ignored.empty()) out += fmt::format("\nAccepted without effect: {}.\n", ignored);
-  return out;
-}
-
-std::string render_help(const OptionTableBase& table) {
-  constexpr size_t kWidth = 100;
-  constexpr size_t kIndent = 6;
-  std::string out = fmt::format("{}: {}\n", table.name(), table.summary());
-  for (const OptionInfo& info : table.options()) {
-    if (info.ignored) continue;
-    std::string value = info.required ? ", required" : "";
-    if (!info.default_text.empty()) value = fmt::format(", default {}", info.default_text);
-    std::string names = info.name;
-    for (const std::string& alias : info.aliases) names += ", " + alias;
-    fmt::format_to(std::back_inserter(out), "\n  {}  ({}{})\n", names, type_text(info), value);
-    std::string line(kIndent, ' ');
-    std::string_view rest = info.help;
-    while (!rest.empty()) {
-      const size_t end = std::min(rest.find(' '), rest.size());
-      const std::string_view word = rest.substr(0, end);
-      if (line.size() > kIndent && line.size() + 1 + word.size() > kWidth) {
-        out += line + "\n";
-        line.assign(kIndent, ' ');
-      }
-      if (line.size() > kIndent) line += ' ';
-      line += word;
-      rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
-    if (line.size() > kIndent) out += line + "\n";
-  }
-  return out;
 }
 
 }  // namespace noroshi

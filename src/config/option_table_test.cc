@@ -193,6 +193,20 @@ TEST(OptionTable, LeavesCommonOptionsAloneAndUnknownServiceKeysAreWarnings) {
   EXPECT_EQ(diagnostics.warning_count(), 1u);
 }
 
+TEST(OptionTable, UnknownKeysBelowACommonPrefixAreWarningsUnlessThePluginHasThem) {
+  struct Tls {
+    std::string extra = {};
+  };
+  const auto own = OptionTable<Tls>("x", "X.").option("tls.extra", &Tls::extra, "Its own.");
+  const Section section = section_of("Name x\ntls.extra 1\ntls.verfy off\ncondition y\n");
+  Diagnostics diagnostics;
+  EXPECT_EQ(own.parse(section, diagnostics).extra, "1");
+  static_cast<void>(parse_output_common(section, diagnostics));
+  EXPECT_EQ(diagnostics.error_count(), 0u);
+  EXPECT_EQ(diagnostics.warning_count(), 2u) << diagnostics.render();
+  EXPECT_THAT(diagnostics.render(), testing::HasSubstr("\"tls.verfy\" is not known"));
+}
+
 TEST(OptionTable, OneProblemSeenByBothTablesIsReportedOnce) {
   struct Http {
     int64_t port = 0;

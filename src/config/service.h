@@ -34,8 +34,8 @@ struct ServiceOptions {
   std::string log_file = {};
   std::vector<LocatedText> parsers_files = {};
 
-  bool http_server = true;       // the specified health check needs it; Fluent Bit: off
-  std::string http_listen = {};  // "": loopback only
+  bool http_server = true;  // the specified health check needs it; Fluent Bit: off
+  std::string http_listen = "127.0.0.1";
   int64_t http_port = 2020;
 
   std::optional<bool> health_check = {};

@@ -1,9 +1,9 @@
-// Checkpoint: what an output must remember over a restart. One file per output in the journal directory,
-// written in place into one of three slots, so a save costs one pwrite and a damaged one falls back to the
-// save before it. README.md has the bytes.
+// Checkpoint: what an output must remember over a restart. One file per output in the journal
+// directory, written in place into one of three slots, so a save costs one pwrite and a damaged one
+// falls back to the save before it. README.md has the bytes.
 //
-// Saving goes through Journal::save_checkpoint, which also moves retention; CheckpointStore is the file
-// handling below it and what `noroshi journal` reads with.
+// Saving goes through Journal::save_checkpoint, which also moves retention; CheckpointStore is the
+// file handling below it and what `noroshi journal` reads with.
 #pragma once
 
 #include <cstdint>
@@ -50,7 +50,8 @@ struct Checkpoint {
 enum class CheckpointOrigin {
   New,      // there was none: low_water is the oldest retained record
   Saved,    // as saved last
-  Earlier,  // the last save was damaged (power loss, bit rot): an earlier one; records may be delivered again
+  Earlier,  // the last save was damaged (power loss, bit rot): an earlier one; records may be
+            // delivered again
   Damaged,  // no save of it is readable, or it belongs to another journal: as New, and logged
 };
 
@@ -66,8 +67,8 @@ class CheckpointStore {
   CheckpointStore(FileSystem& files, Path directory, JournalId journal)
       : files_(files), directory_(std::move(directory)), journal_(journal) {}
 
-  // Every checkpoint of the directory, sorted by identity, damaged ones too (their identity is then the
-  // file's name). Reading only.
+  // Every checkpoint of the directory, sorted by identity, damaged ones too (their identity is then
+  // the file's name). Reading only.
   [[nodiscard]] Result<std::vector<LoadedCheckpoint>> load_all();
   [[nodiscard]] Result<LoadedCheckpoint> load(std::string_view identity);
   // InvalidArgument if it is over the limits above.

@@ -1,5 +1,5 @@
-// Looking into a journal directory without owning it: `noroshi journal ls|dump|verify`. Reads only; works while
-// another process appends (the entry being written right then is not an error).
+// Looking into a journal directory without owning it: `noroshi journal ls|dump|verify`. Reads only;
+// works while another process appends (the entry being written right then is not an error).
 #pragma once
 
 #include <cstdint>
@@ -42,14 +42,16 @@ struct JournalSummary {
   [[nodiscard]] bool sound() const;
 };
 
-// `verify_bodies`: also checks the CRC of every entry's records (reads everything), not of heads alone.
+// `verify_bodies`: also checks the CRC of every entry's records (reads everything), not of heads
+// alone.
 [[nodiscard]] Result<JournalSummary> inspect_journal(FileSystem& files, const Path& directory,
                                                      bool verify_bodies);
 
 // The table `journal ls` prints: segments, then checkpoints with their lag.
 [[nodiscard]] std::string format_summary(const JournalSummary& summary);
 
-// Calls `visit` for every whole entry from the one holding `from` on, in order; stops when it says false.
+// Calls `visit` for every whole entry from the one holding `from` on, in order; stops when it says
+// false.
 [[nodiscard]] Status visit_entries(
     FileSystem& files, const Path& directory, Offset from,
     const std::function<bool(const EntryHead& head, const ChunkView& chunk)>& visit);

@@ -1,14 +1,16 @@
-// Journal: the only buffer and the only durable state. Chunks are appended to segment files; every output
-// reads them with a JournalReader of its own and says with a checkpoint what it no longer needs.
+// Journal: the only buffer and the only durable state. Chunks are appended to segment files; every
+// output reads them with a JournalReader of its own and says with a checkpoint what it no longer
+// needs.
 //
 //   NOROSHI_ASSIGN(auto journal, Journal::open({.directory = "/var/lib/noroshi"}));
-//   NOROSHI_ASSIGN(auto saved, journal->register_output("s3:bucket"));   // all outputs before any append
-//   NOROSHI_ASSIGN(Offset base, journal->append(chunk.view(), routing));
-//   NOROSHI_TRY(journal->commit());                                      // now the client may be acked
+//   NOROSHI_ASSIGN(auto saved, journal->register_output("s3:bucket"));   // all outputs before any
+//   append NOROSHI_ASSIGN(Offset base, journal->append(chunk.view(), routing));
+//   NOROSHI_TRY(journal->commit());                                      // now the client may be
+//   acked
 //
-// What is promised: appended records survive kill -9; records below durable_offset() survive power loss;
-// damaged bytes are never delivered but reported as lost; an offset that a checkpoint names, or that was
-// below durable_offset(), is never given to another record.
+// What is promised: appended records survive kill -9; records below durable_offset() survive power
+// loss; damaged bytes are never delivered but reported as lost; an offset that a checkpoint names,
+// or that was below durable_offset(), is never given to another record.
 //
 // Thread-safe, all of it. append() costs one pwritev; commit() costs nothing unless SyncMode::Full.
 #pragma once
@@ -31,6 +33,9 @@
 
 namespace noroshi {
 
+class JournalReader;
+struct EntryHead;  // journal_reader.h
+
 enum class SyncMode { Normal, Full };       // Full: commit() syncs, so an ack means fsynced
 enum class WhenFull { Block, DropOldest };  // Block: append() answers Exhausted
 
@@ -41,6 +46,10 @@ struct JournalOptions {
   uint64_t disk_free_min = 32ull << 20;     // left to others on the disk; not for memory
   SyncMode sync = SyncMode::Normal;
   WhenFull when_full = WhenFull::Block;
+  // DropOldest: called for every entry of a segment that is about to be dropped, by the appending
+  // thread; for counting by output what readers then get as LostRange::Reason::Dropped. May be
+  // empty.
+  std::function<void(const EntryHead&)> on_drop = {};
 };
 inline constexpr uint64_t kJournalBytesMin = 256 << 10;
 
@@ -55,26 +64,27 @@ inline constexpr uint32_t kTagBytesMax = 65535;
 // What open() found and did; also logged.
 struct JournalRecovery {
   uint64_t segments = 0;
-  uint64_t torn_bytes_cut = 0;       // behind the last whole entry
-  uint64_t records_damaged = 0;      // known to be missing in the newest segment
-  uint64_t offsets_skipped = 0;      // a checkpoint named records that a power loss took
+  uint64_t torn_bytes_cut = 0;   // behind the last whole entry
+  uint64_t records_damaged = 0;  // known to be missing in the newest segment
+  uint64_t offsets_skipped = 0;  // a checkpoint named records that a power loss took
 };
-
-class JournalReader;
 
 class Journal {
  public:
-  // `files` null: the real disk, or memory if no directory is given. Unavailable: another process owns the
-  // directory (the message names it). Corrupt: written by a newer format version.
-  [[nodiscard]] static Result<std::unique_ptr<Journal>> open(
-      JournalOptions options, FileSystem* files = nullptr, const Clock& clock = system_clock());
+  // `files` null: the real disk, or memory if no directory is given. Unavailable: another process
+  // owns the directory (the message names it). Corrupt: written by a newer format version.
+  [[nodiscard]] static Result<std::unique_ptr<Journal>> open(JournalOptions options,
+                                                             FileSystem* files = nullptr,
+                                                             const Clock& clock = system_clock());
   virtual ~Journal() = default;
 
-  // Stores all records of `chunk` or none; returns the offset of the first. Empty chunks: InvalidArgument.
-  // Exhausted: full and WhenFull::Block, or no disk space; try again later, nothing is broken.
-  // Io: an earlier fsync failed (sticky: nothing can be promised any more) or the write failed.
+  // Stores all records of `chunk` or none; returns the offset of the first. Empty chunks:
+  // InvalidArgument. Exhausted: full and WhenFull::Block, or no disk space; try again later,
+  // nothing is broken. Io: an earlier fsync failed (sticky: nothing can be promised any more) or
+  // the write failed.
   [[nodiscard]] virtual Result<Offset> append(const ChunkView& chunk, const Routing& routing) = 0;
-  // After it succeeded everything appended before may be acknowledged. One call for many appends is cheaper.
+  // After it succeeded everything appended before may be acknowledged. One call for many appends is
+  // cheaper.
   [[nodiscard]] virtual Status commit() = 0;
   // Records below `offset` are on stable storage afterwards. Concurrent callers share one fsync.
   [[nodiscard]] virtual Status sync_to(Offset offset) = 0;
@@ -84,18 +94,18 @@ class Journal {
   [[nodiscard]] virtual Offset appended_offset() const = 0;  // of the next record
   [[nodiscard]] virtual Offset durable_offset() const = 0;   // <= appended_offset()
 
-  // Waits until appended_offset() > `beyond` (true), or until `deadline` or `stop` (false). To stop at once:
-  // set `stop`, then wake_all().
+  // Waits until appended_offset() > `beyond` (true), or until `deadline` or `stop` (false). To stop
+  // at once: set `stop`, then wake_all().
   virtual bool wait_appended(Offset beyond, Monotonic deadline, const std::atomic<bool>& stop) = 0;
   virtual void wake_all() = 0;
 
-  // From now on retention keeps what this output has not passed. Returns where to go on. Register every
-  // output before the first save_checkpoint(): only registered outputs hold segments.
+  // From now on retention keeps what this output has not passed. Returns where to go on. Register
+  // every output before the first save_checkpoint(): only registered outputs hold segments.
   [[nodiscard]] virtual Result<LoadedCheckpoint> register_output(std::string_view identity) = 0;
   virtual void unregister_output(std::string_view identity) = 0;
-  // Stores it, then deletes segments that no registered output needs (after making the checkpoints that
-  // say so durable). `durable`: it survives power loss when this returns (S3, before the next object).
-  // low_water must not be above appended_offset().
+  // Stores it, then deletes segments that no registered output needs (after making the checkpoints
+  // that say so durable). `durable`: it survives power loss when this returns (S3, before the next
+  // object). low_water must not be above appended_offset().
   [[nodiscard]] virtual Status save_checkpoint(const Checkpoint& checkpoint, bool durable) = 0;
   // Checkpoints of outputs that nobody registered. They hold nothing.
   [[nodiscard]] virtual Result<std::vector<LoadedCheckpoint>> orphan_checkpoints() = 0;
@@ -108,14 +118,15 @@ class Journal {
   [[nodiscard]] virtual bool in_memory() const = 0;
   [[nodiscard]] virtual uint64_t bytes() const = 0;
   [[nodiscard]] virtual uint64_t bytes_max() const = 0;
-  // Bytes that a reader standing at `offset` has before it (exact to an entry's size for the newest segment,
-  // interpolated within older ones).
+  // Bytes that a reader standing at `offset` has before it (interpolated within a segment).
   [[nodiscard]] virtual uint64_t bytes_from(Offset offset) const = 0;
-  // First offset of the segment after the one that holds `offset`; appended_offset() if there is none.
+  // First offset of the segment after the one that holds `offset`; appended_offset() if there is
+  // none.
   [[nodiscard]] virtual Offset next_segment(Offset offset) const = 0;
-  [[nodiscard]] virtual uint64_t records_dropped() const = 0;  // by WhenFull::DropOldest, since open
-  [[nodiscard]] virtual bool full() const = 0;                 // the last append found no room
-  [[nodiscard]] virtual bool failed() const = 0;               // fsync failed: sticky
+  [[nodiscard]] virtual uint64_t records_dropped()
+      const = 0;                                  // by WhenFull::DropOldest, since open
+  [[nodiscard]] virtual bool full() const = 0;    // the last append found no room
+  [[nodiscard]] virtual bool failed() const = 0;  // fsync failed: sticky
   // What is wrong, for health; empty if nothing is.
   [[nodiscard]] virtual std::string problem() const = 0;
   [[nodiscard]] virtual const JournalRecovery& recovery() const = 0;

@@ -1,5 +1,5 @@
-// JournalReader: walks the journal in offset order, for one output. Reads blocks into one reused buffer, so
-// memory does not grow with the backlog and small chunks do not cost a system call each.
+// JournalReader: walks the journal in offset order, for one output. Reads blocks into one reused
+// buffer, so memory does not grow with the backlog and small chunks do not cost a system call each.
 //
 //   auto reader = journal.make_reader(checkpoint.low_water);
 //   NOROSHI_ASSIGN(ReadOutcome outcome, reader->next(head));
@@ -7,8 +7,9 @@
 //   Lost:  reader->lost() is a range of offsets that cannot be read; count it, go on
 //   End:   journal.wait_appended(reader->position(), …)
 //
-// One thread at a time per reader. Views stay valid until the next call of next(), load() or seek().
-// Skipping an entry does not read its body. An Io error leaves the reader where it was: try again later.
+// One thread at a time per reader. Views stay valid until the next call of next() or seek().
+// Skipping an entry does not read its body. An Io error leaves the reader where it was: try again
+// later.
 #pragma once
 
 #include <cstdint>
@@ -53,10 +54,11 @@ class JournalReader {
  public:
   virtual ~JournalReader() = default;
 
-  // The next entry's head. The first entry after seek(x) may begin below x: its records before x are the
-  // caller's to skip.
+  // The next entry's head. The first entry after seek(x) may begin below x: its records before x
+  // are the caller's to skip.
   [[nodiscard]] virtual Result<ReadOutcome> next(EntryHead& head) = 0;
-  // The records of the entry that next() gave; once per entry. Entry, or Lost: their CRC does not match.
+  // The records of the entry that next() gave; once per entry. Entry, or Lost: their CRC does not
+  // match. After an Io error call it again (next() would skip the entry).
   [[nodiscard]] virtual Result<ReadOutcome> load(ChunkView& chunk) = 0;
   // After Lost.
   [[nodiscard]] virtual const LostRange& lost() const = 0;

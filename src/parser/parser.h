@@ -3,7 +3,7 @@
 // deliberate differences.
 //
 // A Parser is one compiled definition with scratch memory of its own: not thread-safe, one per user (a
-// filter, an input); ParserRegistry::make() makes as many as are wanted. After warm-up parse_fields()
+// filter, an input); ParserRegistry::make() makes as many as are wanted. After warm-up append_map()
 // allocates nothing.
 #pragma once
 
@@ -65,16 +65,19 @@ class Parser {
   Parser(const Parser&) = delete;
   Parser& operator=(const Parser&) = delete;
 
-  // Appends the fields of `text` to `out` as MessagePack key, value, key, value … without a map header and
-  // returns their number; or nullopt with `out` as it was when the text is not of this format. `time` is
-  // set if the text has a time of the wanted form. A time of another form stays in the record as text,
-  // counted in time_failures(). `text` must not lie in `out`.
-  [[nodiscard]] std::optional<uint32_t> parse_fields(std::string_view text, std::string& out,
-                                                     std::optional<Timestamp>& time);
+  // Appends the fields of `text` to `out` as one MessagePack map and returns its number of pairs; or
+  // nullopt, with `out` as it was, when the text is not of this format. `time` is set if the text has a
+  // time of the wanted form. A time of another form stays in the record as text, counted in
+  // time_failures(). `text` must not lie in `out`.
+  [[nodiscard]] std::optional<uint32_t> append_map(std::string_view text, std::string& out,
+                                                   std::optional<Timestamp>& time);
 
-  // The same as one MessagePack map, which replaces the content of `out_map`.
+  // The same, replacing the content of `out_map`.
   [[nodiscard]] bool parse(std::string_view text, std::string& out_map,
-                           std::optional<Timestamp>& time);
+                           std::optional<Timestamp>& time) {
+    out_map.clear();
+    return append_map(text, out_map, time).has_value();
+  }
 
   [[nodiscard]] const ParserOptions& options() const;
   // Texts whose time field did not follow time_format.

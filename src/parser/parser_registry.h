@@ -13,12 +13,13 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "config/source.h"
 #include "parser/parser.h"
 
 namespace noroshi {
 
 class Diagnostics;  // config/diagnostics.h
-class Section;      // config/document.h
+struct Section;     // config/document.h
 struct OptionInfo;  // config/option_table.h
 
 class ParserRegistry {
@@ -43,7 +44,8 @@ class ParserRegistry {
  private:
   struct Definition {
     ParserOptions options = {};
-    std::string defined_at = {};  // "file:line", empty for a stock parser
+    bool user_defined = false;
+    SourceLocation where = {};
   };
   const Clock& clock_;
   std::map<std::string, Definition, std::less<>> definitions_;

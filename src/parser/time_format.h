@@ -34,8 +34,10 @@ struct TimeFormatOptions {
 // Immutable, thread-safe. parse() allocates nothing; about 40 ns for an ISO 8601 time.
 class TimeFormat {
  public:
-  // InvalidArgument for an unknown conversion, a trailing '%', or a format that reads no time at all.
-  static Result<TimeFormat> compile(std::string_view format, TimeFormatOptions options);
+  // InvalidArgument for an unknown conversion, a trailing '%', or a format that reads no time at all;
+  // `error_at`, if given, is then the index of the mistake in `format`.
+  static Result<TimeFormat> compile(std::string_view format, TimeFormatOptions options,
+                                    size_t* error_at = nullptr);
 
   // nullopt if `text` does not follow the format or names no existing time (February 30).
   [[nodiscard]] std::optional<Timestamp> parse(std::string_view text, Timestamp now) const;

@@ -1,0 +1,515 @@
+#include "journal/journal.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "journal/journal_format.h"
+#include "journal/journal_reader.h"
+#include "journal/reader.h"
+#include "journal/recovery.h"
+#include "journal/retention.h"
+#include "journal/segment.h"
+#include "journal/segment_reader.h"
+
+// Locks, in the order they are taken:
+//   append_mutex_  the one writer: active file, encoder, full episode
+//   sync_mutex_    one fsync at a time; who waits for it usually finds the work done
+//   Retention's    checkpoints and deletion
+//   SegmentList's  the list; held for nanoseconds
+//   wait_mutex_    sleeping readers
+// Readers take none of them to read within a segment.
+
+namespace noroshi {
+namespace {
+
+constexpr std::string_view kComponent = "journal";
+
+// A journal has at least so many segments, or retention would free its space in one lump.
+constexpr uint64_t kSegmentsMin = 8;
+// The disk is asked for its free space once per so many bytes appended.
+constexpr uint64_t kFreeSpaceCheckBytes = 1 << 20;
+
+// While dropping, the journal counts as full until nothing was dropped for so long.
+constexpr Seconds kDropQuiet{60};
+
+constexpr char kMemoryDirectory[] = "/journal";
+
+std::string in_mib(uint64_t bytes) {
+  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
+}
+
+class JournalImpl final : public Journal {
+ public:
+  JournalImpl(JournalOptions options, FileSystem& files, std::unique_ptr<FileSystem> owned_files,
+              std::unique_ptr<FileLock> lock, const Clock& clock, RecoveredJournal recovered)
+      : options_(std::move(options)),
+        owned_files_(std::move(owned_files)),
+        files_(files),
+        lock_(std::move(lock)),
+        clock_(clock),
+        id_(recovered.id),
+        recovery_(recovered.report),
+        in_memory_(owned_files_ != nullptr),
+        retention_(files_, options_.directory, id_, segments_, in_memory_) {
+    for (SegmentPointer& segment : recovered.segments) segments_.add(std::move(segment));
+    appended_.store(recovered.next);
+    // What an earlier process appended may not be on stable storage yet.
+    durable_.store(segments_.first_offset(recovered.next));
+    // An output that is still below the oldest segment lost what was there to an earlier
+    // DropOldest.
+    segments_.set_dropped_below(segments_.first_offset(recovered.next));
+  }
+
+  Result<Offset> append(const ChunkView& chunk, const Routing& routing) override
+      EXCLUDES(append_mutex_);
+  Status commit() override;
+  Status sync_to(Offset offset) override EXCLUDES(sync_mutex_);
+
+  Offset first_offset() const override { return segments_.first_offset(appended_.load()); }
+  Offset appended_offset() const override { return appended_.load(); }
+  Offset durable_offset() const override { return durable_.load(); }
+
+  bool wait_appended(Offset beyond, Monotonic deadline, const std::atomic<bool>& stop) override
+      EXCLUDES(wait_mutex_);
+  void wake_all() override EXCLUDES(wait_mutex_) {
+    const MutexLock lock(wait_mutex_);
+    wake_.notify_all();
+  }
+
+  Result<LoadedCheckpoint> register_output(std::string_view identity) override {
+    return retention_.register_output(identity, first_offset());
+  }
+  void unregister_output(std::string_view identity) override {
+    retention_.unregister_output(identity);
+  }
+  Status save_checkpoint(const Checkpoint& checkpoint, bool durable) override {
+    CHECK(checkpoint.highest() <= appended_.load(), "a checkpoint names only appended records");
+    return retention_.save(checkpoint, durable || options_.sync == SyncMode::Full);
+  }
+  Result<std::vector<LoadedCheckpoint>> orphan_checkpoints() override {
+    return retention_.orphans();
+  }
+  Status remove_checkpoint(std::string_view identity) override {
+    return retention_.remove(identity);
+  }
+
+  std::unique_ptr<JournalReader> make_reader(Offset from) override {
+    return make_journal_reader(files_, segments_, appended_, from);
+  }
+
+  const JournalId& id() const override { return id_; }
+  bool in_memory() const override { return in_memory_; }
+  uint64_t bytes() const override { return segments_.bytes(); }
+  uint64_t bytes_max() const override { return options_.bytes_max; }
+  uint64_t bytes_from(Offset offset) const override;
+  Offset next_segment(Offset offset) const override;
+  uint64_t records_dropped() const override { return records_dropped_.load(); }
+  bool full() const override { return full_.load(); }
+  bool failed() const override { return failed_.load(); }
+  std::string problem() const override EXCLUDES(problem_mutex_) {
+    const MutexLock lock(problem_mutex_);
+    return problem_;
+  }
+  const JournalRecovery& recovery() const override { return recovery_; }
+
+ private:
+  Status make_room(uint64_t entry_bytes) REQUIRES(append_mutex_);
+  Status check_disk(uint64_t entry_bytes) REQUIRES(append_mutex_);
+  Status write(EntryLayout layout, const ChunkView& chunk, const Routing& routing)
+      REQUIRES(append_mutex_);
+  Status prepare_segment(uint64_t entry_bytes) REQUIRES(append_mutex_);
+  Status open_segment() REQUIRES(append_mutex_);
+  void seal() REQUIRES(append_mutex_);
+  bool drop_oldest() REQUIRES(append_mutex_);
+  void tell_before_drop() REQUIRES(append_mutex_);
+  void publish(uint64_t entry_bytes, Offset end) REQUIRES(append_mutex_);
+  void begin_full(const Error& error) REQUIRES(append_mutex_);
+  void end_full() REQUIRES(append_mutex_);
+  void set_problem(std::string problem) EXCLUDES(problem_mutex_);
+  Status sync_segments(Offset target) REQUIRES(sync_mutex_);
+  Status fail_for_good(const Error& error) REQUIRES(sync_mutex_);
+
+  const JournalOptions options_;
+  const std::unique_ptr<FileSystem> owned_files_;
+  FileSystem& files_;
+  const std::unique_ptr<FileLock> lock_;
+  const Clock& clock_;
+  const JournalId id_;
+  const JournalRecovery recovery_;
+  const bool in_memory_;
+
+  SegmentList segments_;
+  Retention retention_;
+  std::atomic<Offset> appended_;
+  std::atomic<Offset> durable_;
+  std::atomic<uint64_t> records_dropped_{0};
+  std::atomic<bool> full_{false};
+  std::atomic<bool> failed_{false};
+  std::atomic<bool> directory_changed_{true};  // a segment was made since the directory was synced
+
+  Mutex append_mutex_;
+  SegmentPointer active_ GUARDED_BY(append_mutex_);
+  std::unique_ptr<File> file_ GUARDED_BY(append_mutex_);  // of active_
+  bool header_written_ GUARDED_BY(append_mutex_) = false;
+  EntryEncoder encoder_ GUARDED_BY(append_mutex_);
+  uint64_t unchecked_bytes_ GUARDED_BY(append_mutex_) = kFreeSpaceCheckBytes;
+  Monotonic full_since_ GUARDED_BY(append_mutex_) = {};
+  Monotonic last_drop_ GUARDED_BY(append_mutex_) = {};
+  bool full_logged_ GUARDED_BY(append_mutex_) = false;
+  LogEpisode full_episode_;
+  uint64_t dropped_at_full_ GUARDED_BY(append_mutex_) = 0;
+
+  Mutex sync_mutex_;
+
+  Mutex wait_mutex_;
+  ConditionVariable wake_;
+  std::atomic<uint32_t> waiting_{0};
+
+  mutable Mutex problem_mutex_;
+  std::string problem_ GUARDED_BY(problem_mutex_);
+};
+
+// ---- append
+// --------------------------------------------------------------------------------------------
+
+Result<Offset> JournalImpl::append(const ChunkView& chunk, const Routing& routing) {
+  const MutexLock lock(append_mutex_);
+  if (failed_.load()) return fail(ErrorCode::Io, problem());
+  NOROSHI_ASSIGN(EntryLayout layout, layout_of(chunk, routing));
+  const uint64_t most = options_.bytes_max - kSegmentHeaderBytes;
+  if (layout.entry_bytes > most) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("a chunk of {} does not fit into a journal limited to {}",
+                            in_mib(layout.entry_bytes), in_mib(options_.bytes_max)));
+  }
+  layout.base = appended_.load();
+  layout.appended_at = clock_.wall();
+  if (layout.end() > kOffsetMax)
+    return fail(ErrorCode::Exhausted, "the journal's offsets are used up");
+
+  for (;;) {
+    Status status = make_room(layout.entry_bytes);
+    if (status) status = write(layout, chunk, routing);
+    if (status) break;
+    if (status.error().code != ErrorCode::Exhausted) return std::unexpected(status.error());
+    begin_full(status.error());
+    // Dropping goes on, oldest first, until the chunk fits or nothing is left to drop.
+    if (options_.when_full == WhenFull::Block || !drop_oldest()) {
+      return std::unexpected(status.error());
+    }
+  }
+  if (full_.load()) end_full();
+  publish(layout.entry_bytes, layout.end());
+  return layout.base;
+}
+
+// Ok if the limits leave room for the entry, after deleting what nobody needs.
+Status JournalImpl::make_room(uint64_t entry_bytes) {
+  const uint64_t bytes = entry_bytes + kSegmentHeaderBytes;
+  if (segments_.bytes() + bytes > options_.bytes_max) {
+    if (active_ && retention_.all_passed(active_->end_offset.load())) seal();
+    const Result<bool> deleted = retention_.delete_passed();
+    if (!deleted) return fail(ErrorCode::Exhausted, deleted.error().message);
+    if (segments_.bytes() + bytes > options_.bytes_max) {
+      return fail(ErrorCode::Exhausted,
+                  fmt::format("the journal holds {} of at most {}", in_mib(segments_.bytes()),
+                              in_mib(options_.bytes_max)));
+    }
+  }
+  return check_disk(entry_bytes);
+}
+
+// Keeps options_.disk_free_min for the others on this disk.
+Status JournalImpl::check_disk(uint64_t entry_bytes) {
+  unchecked_bytes_ += entry_bytes;
+  if (options_.disk_free_min == 0 || unchecked_bytes_ < kFreeSpaceCheckBytes) return {};
+  const Result<uint64_t> free = files_.free_bytes(options_.directory);
+  // A disk that does not tell is written to until it says ENOSPC.
+  if (free && *free < options_.disk_free_min + entry_bytes) {
+    return fail(ErrorCode::Exhausted, fmt::format("the disk of {} has {} left, {} are kept free",
+                                                  options_.directory.string(), in_mib(*free),
+                                                  in_mib(options_.disk_free_min)));
+  }
+  unchecked_bytes_ = 0;
+  return {};
+}
+
+Status JournalImpl::write(EntryLayout layout, const ChunkView& chunk, const Routing& routing) {
+  NOROSHI_TRY(prepare_segment(layout.entry_bytes));
+  encoder_.encode(layout, chunk, routing, active_->salt);
+  const uint64_t position = active_->end_position.load();
+  Status written = file_->write_at(position, encoder_.pieces());
+  if (written) return {};
+  // Nothing may stay behind the last whole entry, or the next one would have to be written over it
+  // while a crash could still show either. Where it cannot be cut off, the segment ends here.
+  const Status cut = file_->truncate(position);
+  if (!cut || written.error().code != ErrorCode::Exhausted) seal();
+  if (written.error().code != ErrorCode::Exhausted) {
+    log_error(kComponent, "{}; nothing of this chunk is acknowledged", written.error().message);
+  }
+  return written;
+}
+
+Status JournalImpl::prepare_segment(uint64_t entry_bytes) {
+  if (active_) {
+    const uint64_t position = active_->end_position.load();
+    const bool empty = active_->end_offset.load() == active_->first;
+    if (!empty && position + entry_bytes > options_.segment_bytes_max) seal();
+  }
+  return open_segment();
+}
+
+// Makes sure that active_ and file_ are there and the header is written.
+Status JournalImpl::open_segment() {
+  if (!active_) {
+    const Offset first = appended_.load();
+    auto segment = std::make_shared<Segment>(first, options_.directory / segment_file_name(first),
+                                             segment_salt(id_, first));
+    NOROSHI_ASSIGN(file_, files_.open(segment->path, OpenMode::Create));
+    directory_changed_.store(true);
+    header_written_ = false;
+    segments_.add(segment);
+    active_ = std::move(segment);
+  }
+  if (header_written_) return {};
+  const std::string header =
+      encode_segment_header({.journal = id_, .first = active_->first, .created = clock_.wall()});
+  const std::string_view piece = header;
+  NOROSHI_TRY(file_->write_at(0, {&piece, 1}));
+  header_written_ = true;
+  active_->end_position.store(kSegmentHeaderBytes);
+  segments_.grow(kSegmentHeaderBytes);
+  return {};
+}
+
+// Ends the active segment; the next append makes a new one. One without entries is kept and used
+// again, for its successor would have the same name.
+void JournalImpl::seal() {
+  if (!active_ || active_->end_offset.load() == active_->first) return;
+  active_->sealed.store(true);
+  active_.reset();
+  file_.reset();
+}
+
+void JournalImpl::publish(uint64_t entry_bytes, Offset end) {
+  active_->end_position.store(active_->end_position.load() + entry_bytes);
+  active_->end_offset.store(end);
+  segments_.grow(entry_bytes);
+  appended_.store(end);
+  // Both sides are sequentially consistent: either a reader that is about to sleep sees the new
+  // offset, or we see it waiting.
+  if (waiting_.load() > 0) wake_all();
+}
+
+Status JournalImpl::commit() {
+  if (failed_.load()) return fail(ErrorCode::Io, problem());
+  return options_.sync == SyncMode::Full ? sync() : Status();
+}
+
+// ---- full
+// ----------------------------------------------------------------------------------------------
+
+bool JournalImpl::drop_oldest() {
+  if (!segments_.oldest_sealed()) {
+    // Only the active one is left. Its successor comes first, so that even a crash in between
+    // leaves a file whose name says which offsets are used.
+    seal();
+    if (const Status opened = open_segment(); !opened) {
+      log_warn(kComponent, "{}", opened.error().message);
+    }
+  }
+  if (options_.on_drop) tell_before_drop();
+  const SegmentPointer dropped = retention_.drop_oldest();
+  if (!dropped) return false;
+  records_dropped_.fetch_add(dropped->end_offset.load() - dropped->first);
+  last_drop_ = clock_.monotonic();
+  return true;
+}
+
+void JournalImpl::tell_before_drop() {
+  const SegmentPointer oldest = segments_.oldest_sealed();
+  if (!oldest) return;
+  auto file = files_.open(oldest->path, OpenMode::Read);
+  if (!file) return log_warn(kComponent, "{}", file.error().message);
+  SegmentReader reader(*std::move(file), oldest->salt, oldest->first);
+  EntryHead head;
+  for (;;) {
+    const auto step = reader.next(oldest->end_position.load(), oldest->end_offset.load(), head);
+    if (!step) return log_warn(kComponent, "{}", step.error().message);
+    if (*step == SegmentReader::Step::End) return;
+    if (*step == SegmentReader::Step::Entry) options_.on_drop(head);
+  }
+}
+
+void JournalImpl::begin_full(const Error& error) {
+  unchecked_bytes_ = kFreeSpaceCheckBytes;  // look again at once
+  if (full_.exchange(true)) return;
+  full_since_ = clock_.monotonic();
+  dropped_at_full_ = records_dropped_.load();
+  const bool block = options_.when_full == WhenFull::Block;
+  set_problem(fmt::format("journal full: {}", error.message));
+  full_logged_ = full_episode_.admit() > 0;
+  if (!full_logged_) return;  // it goes in and out of being full; once a minute is enough
+  log_warn(kComponent, "full: {}; {}", error.message,
+           block ? "inputs are paused until outputs catch up" : "dropping the oldest records");
+}
+
+// An append found room. While dropping, that alone does not mean much.
+void JournalImpl::end_full() {
+  const Monotonic now = clock_.monotonic();
+  if (options_.when_full == WhenFull::DropOldest && now - last_drop_ < kDropQuiet) return;
+  full_.store(false);
+  const auto seconds = std::chrono::duration<double>(now - full_since_).count();
+  if (full_logged_)
+    log_info(kComponent, "room again after {:.1f} s, {} records dropped meanwhile", seconds,
+             records_dropped_.load() - dropped_at_full_);
+  set_problem({});
+}
+
+void JournalImpl::set_problem(std::string problem) {
+  const MutexLock lock(problem_mutex_);
+  if (!failed_.load()) problem_ = std::move(problem);
+}
+
+// ---- sync
+// ----------------------------------------------------------------------------------------------
+
+Status JournalImpl::sync_to(Offset offset) {
+  if (durable_.load() >= offset) return {};
+  const MutexLock lock(sync_mutex_);
+  if (durable_.load() >= offset) return {};  // somebody else's fsync covered it while we waited
+  if (failed_.load()) return fail(ErrorCode::Io, problem());
+  const Offset target = appended_.load();
+  CHECK(offset <= target, "only appended records can be synced");
+  NOROSHI_TRY(sync_segments(target));
+  durable_.store(target);
+  return {};
+}
+
+Status JournalImpl::sync_segments(Offset target) {
+  for (const SegmentPointer& segment : segments_.all()) {
+    const uint64_t position = segment->end_position.load();
+    if (segment->synced_position >= position || segment->first >= target) continue;
+    Result<std::unique_ptr<File>> file = files_.open(segment->path, OpenMode::ReadWrite);
+    if (!file) {
+      if (file.error().code == ErrorCode::NotFound) continue;  // deleted meanwhile
+      return std::unexpected(std::move(file).error());
+    }
+    if (const Status synced = (*file)->sync(); !synced) return fail_for_good(synced.error());
+    segment->synced_position = position;
+  }
+  if (directory_changed_.exchange(false)) {
+    if (const Status synced = files_.sync_directory(options_.directory); !synced) {
+      return fail_for_good(synced.error());
+    }
+  }
+  return {};
+}
+
+// After a failed fsync the kernel has dropped the pages it could not write: a later fsync would
+// succeed without them. So nothing more can be promised until a restart has read what is really
+// there.
+Status JournalImpl::fail_for_good(const Error& error) {
+  set_problem(
+      fmt::format("{}: nothing more is acknowledged until a restart; what is in the journal is "
+                  "still delivered",
+                  error.message));
+  failed_.store(true);
+  log_error(kComponent, "{}", problem());
+  wake_all();
+  return fail(ErrorCode::Io, problem());
+}
+
+// ---- reading
+// -------------------------------------------------------------------------------------------
+
+bool JournalImpl::wait_appended(Offset beyond, Monotonic deadline, const std::atomic<bool>& stop) {
+  if (appended_.load() > beyond) return true;
+  const MutexLock lock(wait_mutex_);
+  waiting_.fetch_add(1);
+  while (appended_.load() <= beyond && !stop.load() && wake_.wait_until(wait_mutex_, deadline)) {
+  }
+  waiting_.fetch_sub(1);
+  return appended_.load() > beyond;
+}
+
+uint64_t JournalImpl::bytes_from(Offset offset) const {
+  uint64_t bytes = 0;
+  for (const SegmentPointer& segment : segments_.all()) {
+    const Offset end = segment->end_offset.load();
+    if (end <= offset) continue;
+    const uint64_t whole = segment->end_position.load();
+    if (segment->first >= offset) {
+      bytes += whole;
+    } else {
+      bytes +=
+          static_cast<uint64_t>(static_cast<double>(whole) * static_cast<double>(end - offset) /
+                                static_cast<double>(end - segment->first));
+    }
+  }
+  return bytes;
+}
+
+Offset JournalImpl::next_segment(Offset offset) const {
+  for (const SegmentPointer& segment : segments_.all()) {
+    if (segment->first > offset) return segment->first;
+  }
+  return appended_.load();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options, FileSystem* files,
+                                               const Clock& clock) {
+  if (options.bytes_max < kJournalBytesMin) {
+    return fail(ErrorCode::InvalidArgument, fmt::format("a journal of {} bytes; {} is the least",
+                                                        options.bytes_max, kJournalBytesMin));
+  }
+  options.segment_bytes_max =
+      std::clamp<uint64_t>(options.segment_bytes_max, kSegmentHeaderBytes,
+                           std::min(options.bytes_max / kSegmentsMin, kSegmentFileBytesMax / 2));
+  std::unique_ptr<FileSystem> owned;
+  if (files == nullptr && options.directory.empty()) {
+    owned = make_memory_file_system();
+    files = owned.get();
+    options.directory = kMemoryDirectory;
+    options.disk_free_min = 0;
+  }
+  if (files == nullptr) files = &posix_file_system();
+  if (options.directory.empty()) {
+    return fail(ErrorCode::InvalidArgument, "a journal on a disk needs a directory");
+  }
+  const std::string where = "journal " + options.directory.string();
+  const auto recover = [&]() -> Result<std::unique_ptr<Journal>> {
+    NOROSHI_TRY(files->create_directories(options.directory));
+    NOROSHI_ASSIGN(std::unique_ptr<FileLock> lock, files->lock(options.directory / kLockFileName));
+    NOROSHI_ASSIGN(RecoveredJournal recovered, recover_journal(*files, options.directory));
+    return std::make_unique<JournalImpl>(std::move(options), *files, std::move(owned),
+                                         std::move(lock), clock, std::move(recovered));
+  };
+  Result<std::unique_ptr<Journal>> journal = recover();
+  if (!journal) return std::unexpected(std::move(journal).error().with_context(where));
+  const JournalRecovery& found = (*journal)->recovery();
+  log_info(kComponent, "{}: {} in {} segments, records {} to {}", where,
+           in_mib((*journal)->bytes()), found.segments, (*journal)->first_offset().value,
+           (*journal)->appended_offset().value);
+  if (found.torn_bytes_cut > 0) {
+    log_warn(kComponent, "{} bytes of an unfinished append were cut off", found.torn_bytes_cut);
+  }
+  if (found.records_damaged > 0) {
+    log_error(kComponent, "{} records in the newest segment are damaged", found.records_damaged);
+  }
+  if (found.offsets_skipped > 0) {
+    log_error(
+        kComponent,
+        "{} records that an output had delivered are missing (power loss?); going on after them",
+        found.offsets_skipped);
+  }
+  return journal;
+}
+
+}  // namespace noroshi

@@ -1,0 +1,207 @@
+#include "journal/recovery.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "base/log.h"
+#include "journal/checkpoint.h"
+#include "journal/journal_format.h"
+#include "journal/segment_reader.h"
+
+namespace noroshi {
+namespace {
+
+constexpr std::string_view kComponent = "journal";
+
+struct SegmentFile {
+  Offset first = {};
+  std::string name = {};
+};
+
+std::vector<SegmentFile> segment_files(const std::vector<std::string>& names) {
+  std::vector<SegmentFile> found;
+  for (const std::string& name : names) {
+    if (const auto first = parse_segment_file_name(name)) found.push_back({*first, name});
+  }
+  std::ranges::sort(found, {}, &SegmentFile::first);
+  return found;
+}
+
+Result<std::string> read_start(File& file, size_t size) {
+  std::string bytes(size, '\0');
+  NOROSHI_ASSIGN(const size_t count, file.read_at(0, bytes));
+  bytes.resize(count);
+  return bytes;
+}
+
+Status write_identity(FileSystem& files, const Path& directory, const JournalId& id) {
+  const Path path = directory / kIdentityFileName;
+  const Path fresh = path.string() + ".new";
+  {
+    NOROSHI_ASSIGN(const std::unique_ptr<File> file, files.open(fresh, OpenMode::Create));
+    const std::string bytes = encode_identity(id);
+    const std::string_view piece = bytes;
+    NOROSHI_TRY(file->write_at(0, {&piece, 1}));
+    NOROSHI_TRY(file->sync());
+  }
+  NOROSHI_TRY(files.rename(fresh, path));
+  return files.sync_directory(directory);
+}
+
+// The id some segment's header tells; for a directory whose identity file is lost.
+Result<JournalId> id_from_segments(FileSystem& files, const Path& directory,
+                                   const std::vector<SegmentFile>& segments) {
+  for (const SegmentFile& segment : segments) {
+    NOROSHI_ASSIGN(const auto file, files.open(directory / segment.name, OpenMode::Read));
+    NOROSHI_ASSIGN(const std::string bytes, read_start(*file, kSegmentHeaderBytes));
+    const Result<SegmentHeader> header = decode_segment_header(bytes);
+    if (header && header->first == segment.first) return header->journal;
+  }
+  return fail(ErrorCode::NotFound, directory.string() + " holds no journal");
+}
+
+// The directory's id; a new one where there is none.
+Result<JournalId> settle_id(FileSystem& files, const Path& directory,
+                            const std::vector<SegmentFile>& segments) {
+  Result<JournalId> id = read_journal_id(files, directory);
+  if (id) return id;
+  if (id.error().code != ErrorCode::NotFound && id.error().code != ErrorCode::Corrupt) return id;
+  if (id.error().code == ErrorCode::Corrupt) log_warn(kComponent, "{}", id.error().message);
+  Result<JournalId> known = id_from_segments(files, directory, segments);
+  if (!known && known.error().code != ErrorCode::NotFound) return known;
+  const JournalId settled = known ? *known : make_journal_id();
+  if (!segments.empty()) {
+    log_warn(kComponent, "{}: the identity file is missing or damaged; {}", directory.string(),
+             known ? "restored from a segment" : "and no segment tells it: a new one is made");
+  }
+  NOROSHI_TRY(write_identity(files, directory, settled));
+  return settled;
+}
+
+// Reads the newest segment to its end, cuts what is torn, and says where it ends.
+Status scan_newest(FileSystem& files, Segment& segment, JournalRecovery& report) {
+  NOROSHI_ASSIGN(std::unique_ptr<File> file, files.open(segment.path, OpenMode::ReadWrite));
+  const uint64_t bytes = segment.end_position.load();
+  SegmentReader reader(std::move(file), segment.salt, segment.first);
+  EntryHead head;
+  ChunkView chunk;
+  for (;;) {
+    NOROSHI_ASSIGN(const SegmentReader::Step step, reader.next(bytes, kOffsetMax, head));
+    if (step == SegmentReader::Step::End) break;
+    if (step == SegmentReader::Step::Gap) {
+      report.records_damaged += reader.expected() - reader.gap_begin();
+      continue;
+    }
+    NOROSHI_ASSIGN(const bool whole, reader.load(chunk));
+    // Its offsets stay used: the reader of an output will meet it, and count it as lost.
+    if (!whole) report.records_damaged += head.record_count;
+  }
+  segment.end_offset.store(reader.expected());
+  if (reader.expected() > segment.first && reader.position() < bytes) {
+    NOROSHI_ASSIGN(file, files.open(segment.path, OpenMode::ReadWrite));
+    NOROSHI_TRY(file->truncate(reader.position()));
+    segment.end_position.store(reader.position());
+    report.torn_bytes_cut += bytes - reader.position();
+  }
+  return {};
+}
+
+// Every offset that an output says is done: these are never given to another record.
+Result<Offset> highest_in_checkpoints(FileSystem& files, const Path& directory,
+                                      const JournalId& id) {
+  Offset highest;
+  CheckpointStore store(files, directory, id);
+  NOROSHI_ASSIGN(const std::vector<LoadedCheckpoint> all, store.load_all());
+  for (const LoadedCheckpoint& loaded : all)
+    highest = std::max(highest, loaded.checkpoint.highest());
+  return highest;
+}
+
+}  // namespace
+
+Result<JournalId> read_journal_id(FileSystem& files, const Path& directory) {
+  const Path path = directory / kIdentityFileName;
+  auto file = files.open(path, OpenMode::Read);
+  if (!file) return std::unexpected(std::move(file).error());
+  NOROSHI_ASSIGN(const std::string bytes, read_start(**file, 4096));
+  Result<JournalId> id = decode_identity(bytes);
+  if (!id) return std::unexpected(std::move(id).error().with_context(path.string()));
+  return id;
+}
+
+Result<SegmentOrigin> segment_origin(File& file, const JournalId& id, Offset first) {
+  NOROSHI_ASSIGN(const std::string bytes, read_start(file, kSegmentHeaderBytes));
+  const Result<SegmentHeader> header = decode_segment_header(bytes);
+  if (!header) return SegmentOrigin::Damaged;
+  if (header->version > kJournalFormatVersion) return SegmentOrigin::Newer;
+  if (header->journal != id || header->first != first) return SegmentOrigin::Foreign;
+  return SegmentOrigin::Ours;
+}
+
+Result<RecoveredJournal> recover_journal(FileSystem& files, const Path& directory) {
+  NOROSHI_ASSIGN(const std::vector<std::string> names, files.list(directory));
+  std::vector<SegmentFile> found = segment_files(names);
+  RecoveredJournal recovered;
+  NOROSHI_ASSIGN(recovered.id, settle_id(files, directory, found));
+
+  std::set<Offset> whole_header;
+  // Segments that are not this journal's are set aside, not read and not deleted.
+  for (const SegmentFile& segment : found) {
+    const Path path = directory / segment.name;
+    NOROSHI_ASSIGN(const std::unique_ptr<File> file, files.open(path, OpenMode::Read));
+    NOROSHI_ASSIGN(const SegmentOrigin origin, segment_origin(*file, recovered.id, segment.first));
+    if (origin == SegmentOrigin::Newer) {
+      return fail(ErrorCode::Corrupt,
+                  path.string() + ": written by a newer version of noroshi; nothing was changed");
+    }
+    if (origin == SegmentOrigin::Foreign) {
+      log_warn(kComponent, "{} belongs to another journal; renamed to …foreign", path.string());
+      NOROSHI_TRY(files.rename(path, path.string() + ".foreign"));
+      continue;
+    }
+    if (origin == SegmentOrigin::Damaged) {
+      log_warn(kComponent, "{}: the header is damaged; its entries are read as they are",
+               path.string());
+    } else {
+      whole_header.insert(segment.first);
+    }
+    NOROSHI_ASSIGN(const uint64_t size, file->size());
+    auto made =
+        std::make_shared<Segment>(segment.first, path, segment_salt(recovered.id, segment.first));
+    made->end_position.store(std::min(size, kSegmentFileBytesMax));
+    made->sealed.store(true);
+    recovered.segments.push_back(std::move(made));
+  }
+
+  // The newest segment that holds an entry. Newer ones without any (a crash right after their
+  // creation) go: the next segment may need their name.
+  while (!recovered.segments.empty()) {
+    Segment& newest = *recovered.segments.back();
+    NOROSHI_TRY(scan_newest(files, newest, recovered.report));
+    if (newest.end_offset.load() > newest.first) break;
+    recovered.report.torn_bytes_cut +=
+        std::max<uint64_t>(newest.end_position.load(), kSegmentHeaderBytes) - kSegmentHeaderBytes;
+    // A header written by us says where appends were to go on.
+    if (whole_header.contains(newest.first)) {
+      recovered.next = std::max(recovered.next, newest.first);
+    }
+    NOROSHI_TRY(files.remove(newest.path));
+    recovered.segments.pop_back();
+  }
+  for (size_t i = 0; i + 1 < recovered.segments.size(); ++i) {
+    recovered.segments[i]->end_offset.store(recovered.segments[i + 1]->first);
+  }
+  Offset end = recovered.next;
+  if (!recovered.segments.empty()) {
+    end = std::max(end, recovered.segments.back()->end_offset.load());
+  }
+  NOROSHI_ASSIGN(const Offset delivered, highest_in_checkpoints(files, directory, recovered.id));
+  recovered.next = std::max(end, delivered);
+  recovered.report.segments = recovered.segments.size();
+  // Without segments all is well: everything was delivered, and retention deleted it.
+  if (!recovered.segments.empty()) recovered.report.offsets_skipped = recovered.next - end;
+  return recovered;
+}
+
+}  // namespace noroshi

@@ -1,0 +1,75 @@
+// Segment and SegmentList: which segment files the journal consists of, and how far each one is
+// written.
+//
+// A segment is written by one process in one go: after a restart appends go to a new one. So
+// nothing is ever written behind a torn tail, and bytes that a crash brings back are never mistaken
+// for newer ones.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "base/file_system.h"
+#include "base/mutex.h"
+#include "base/offset.h"
+
+namespace noroshi {
+
+// The atomics are published by the appending thread in the order end_position, end_offset, sealed,
+// and read in the opposite one: whoever sees an end_offset finds all its bytes below end_position.
+struct Segment {
+  Segment(Offset first_offset, Path file_path, uint32_t crc_salt)
+      : first(first_offset), path(std::move(file_path)), salt(crc_salt), end_offset(first_offset) {}
+
+  const Offset first;
+  const Path path;
+  const uint32_t salt;
+  std::atomic<uint64_t> end_position{0};
+  // Exact for segments written by this process and for the newest one found at open(); for older
+  // ones the first offset of their successor, which damage may keep them from reaching.
+  std::atomic<Offset> end_offset;
+  std::atomic<bool> sealed{false};   // nothing is appended any more
+  std::atomic<bool> dropped{false};  // by WhenFull::DropOldest: its bytes are gone
+  // Bytes known to be on stable storage; guarded by the journal's sync mutex.
+  uint64_t synced_position = 0;
+};
+using SegmentPointer = std::shared_ptr<Segment>;
+
+// Thread-safe. Ordered by offset; only the last may be unsealed.
+class SegmentList {
+ public:
+  // Of all segments in the list. grow(): the last one was written to.
+  [[nodiscard]] uint64_t bytes() const { return bytes_.load(); }
+  void grow(uint64_t bytes) { bytes_.fetch_add(bytes); }
+
+  void add(SegmentPointer segment) EXCLUDES(mutex_);  // adds its bytes, too
+  // The first segment that holds `offset` or anything above it; null if there is none.
+  [[nodiscard]] SegmentPointer find(Offset offset) const EXCLUDES(mutex_);
+  [[nodiscard]] std::vector<SegmentPointer> all() const EXCLUDES(mutex_);
+  // Takes the sealed segments at the front that end at or below `offset` out of the list.
+  [[nodiscard]] std::vector<SegmentPointer> take_below(Offset offset) EXCLUDES(mutex_);
+  // End of the last segment that take_below(offset) would take; nothing if it would take none.
+  [[nodiscard]] bool would_take(Offset offset, Offset& end) const EXCLUDES(mutex_);
+  // The oldest segment if it is sealed; null otherwise.
+  [[nodiscard]] SegmentPointer oldest_sealed() const EXCLUDES(mutex_);
+  // The same, taken out and marked dropped; dropped_below() then covers it.
+  [[nodiscard]] SegmentPointer drop_oldest() EXCLUDES(mutex_);
+  // What is missing below was dropped on purpose; what is missing above is damage.
+  [[nodiscard]] Offset dropped_below() const { return dropped_below_.load(); }
+  void set_dropped_below(Offset offset) { dropped_below_.store(offset); }
+  // First offset of the oldest segment; `otherwise` if there is none.
+  [[nodiscard]] Offset first_offset(Offset otherwise) const EXCLUDES(mutex_);
+
+ private:
+  void forget(const Segment& segment) { bytes_.fetch_sub(segment.end_position.load()); }
+
+  std::atomic<uint64_t> bytes_{0};
+  std::atomic<Offset> dropped_below_{Offset{}};
+  mutable Mutex mutex_;
+  std::deque<SegmentPointer> segments_ GUARDED_BY(mutex_);
+};
+
+}  // namespace noroshi

@@ -1,0 +1,226 @@
+#include "record/condition.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/regex.h"
+#include "record/ascii.h"
+#include "record/json_writer.h"
+#include "record/msgpack_decode.h"
+#include "record/record_accessor.h"
+
+namespace noroshi {
+namespace {
+
+bool is_space(char c) { return c == ' ' || c == '\t'; }
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+// The end of KEY: the first white space that is not inside the quotes of ['…'].
+size_t key_end(std::string_view line) {
+  bool quoted = false;
+  for (size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '\'' && line.front() == '$') quoted = !quoted;
+    if (is_space(line[i]) && !quoted) return i;
+  }
+  return line.size();
+}
+
+// "/…/" with nothing but option letters behind it. "/health,/ready" is a list of two paths.
+bool is_regex(std::string_view values) {
+  const size_t last = values.rfind('/');
+  return values.starts_with('/') && last > 0 &&
+         values.substr(last + 1).find_first_not_of("imxo") == std::string_view::npos;
+}
+
+// A value as text: a view of it if it is text already, else its JSON in a buffer that is reused.
+std::string_view value_text(std::string_view value, std::string& buffer) {
+  MsgpackToken token;
+  const char* at = value.data();
+  if (msgpack_decode::decode(at, at + value.size(), token)) return {};
+  if (token.type == MsgpackType::String || token.type == MsgpackType::Binary) return token.bytes;
+  buffer.clear();
+  if (!write_json(buffer, value)) return {};
+  return buffer;
+}
+
+uint32_t severity_bit(Severity severity) { return 1u << static_cast<unsigned>(severity); }
+
+std::string lower(std::string_view text) {
+  std::string lowered(text);
+  std::ranges::transform(lowered, lowered.begin(), to_lower);
+  return lowered;
+}
+
+}  // namespace
+
+struct RecordCondition::Grep {
+  RecordAccessor key;
+  bool severity_key = false;
+  std::vector<std::string> values;  // lower case, sorted; empty with a regex
+  uint32_t severities = 0;          // bits of the values that are levels; only with a severity key
+  std::optional<Regex> regex;
+
+  template <typename SeverityOf>
+  [[nodiscard]] bool matches(std::string_view record, const SeverityOf& severity_of,
+                             std::string& buffer) const {
+    if (const auto value = key.find(record)) {
+      const std::string_view text = value_text(*value, buffer);
+      if (regex) return regex->matches(text);
+      for (const std::string& wanted : values) {
+        if (equal_ignoring_case(text, wanted)) return true;
+      }
+      if (!severity_key) return false;
+      if (const auto severity = severity_of_value(key.key(), *value)) {
+        return (severities & severity_bit(*severity)) != 0;
+      }
+      if (severities == 0) return false;
+      return (severities & severity_bit(severity_of())) != 0;
+    }
+    if (!severity_key) return false;
+    const Severity severity = severity_of();
+    if (!regex) return (severities & severity_bit(severity)) != 0;
+    // A pattern may be written for either spelling.
+    const std::string_view name = to_string(severity);
+    char capitals[16] = {};
+    std::ranges::transform(name, capitals,
+                           [](char c) { return static_cast<char>(c - ('a' - 'A')); });
+    return regex->matches(name) || regex->matches({capitals, name.size()});
+  }
+};
+
+RecordCondition::RecordCondition() = default;
+RecordCondition::~RecordCondition() = default;
+RecordCondition::RecordCondition(RecordCondition&&) noexcept = default;
+RecordCondition& RecordCondition::operator=(RecordCondition&&) noexcept = default;
+
+void infer_severities(std::span<RecordEntry> records, std::string_view body) {
+  for (RecordEntry& entry : records) {
+    if (entry.severity == Severity::NotInferred) {
+      entry.severity =
+          infer_severity(body.substr(entry.position + entry.metadata_size, entry.size));
+    }
+  }
+}
+
+Status RecordCondition::add_grep(std::string_view line) {
+  line = trimmed(line);
+  const size_t end = key_end(line);
+  const std::string_view values = trimmed(line.substr(end));
+  if (values.empty()) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("Grep {}: expected a key and its values: \"level ERROR,FATAL\" or "
+                            "\"level /^err/i\"",
+                            line));
+  }
+  NOROSHI_ASSIGN(auto key, RecordAccessor::parse(line.substr(0, end)));
+  Grep grep{
+      .key = std::move(key), .severity_key = false, .values = {}, .severities = 0, .regex = {}};
+  grep.severity_key = !grep.key.nested() && is_severity_key(grep.key.key());
+  if (is_regex(values)) {
+    NOROSHI_ASSIGN(auto regex, Regex::compile(values));
+    grep.regex.emplace(std::move(regex));
+  } else {
+    for (size_t from = 0; from <= values.size();) {
+      const size_t comma = std::min(values.find(',', from), values.size());
+      const std::string_view value = trimmed(values.substr(from, comma - from));
+      from = comma + 1;
+      if (value.empty()) {
+        return fail(ErrorCode::InvalidArgument,
+                    fmt::format("Grep {}: there is an empty value in the list", line));
+      }
+      grep.values.push_back(lower(value));
+      if (const auto severity = parse_severity(value); severity && grep.severity_key) {
+        grep.severities |= severity_bit(*severity);
+      }
+    }
+    std::ranges::sort(grep.values);
+    const auto repeated = std::ranges::unique(grep.values);
+    grep.values.erase(repeated.begin(), repeated.end());
+  }
+  greps_.push_back(std::move(grep));
+  return {};
+}
+
+Status RecordCondition::set_level_min(std::string_view word) {
+  const auto severity = parse_severity(word);
+  if (!severity) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("Level_Min {}: expected trace, debug, info, notice, warn, error, "
+                            "critical, alert or fatal",
+                            word));
+  }
+  level_min_ = severity;
+  return {};
+}
+
+bool RecordCondition::always() const { return greps_.empty() && !level_min_; }
+
+std::string RecordCondition::text() const {
+  std::vector<std::string> lines;
+  for (const Grep& grep : greps_) {
+    // RecordAccessor takes "level" and "$level" for the same key.
+    const std::string_view key =
+        grep.key.nested() ? std::string_view(grep.key.text()) : std::string_view(grep.key.key());
+    std::string line = "grep ";
+    write_json_string(line, key);
+    if (grep.regex) {
+      line += " regex ";
+      write_json_string(line, grep.regex->text());
+    } else {
+      for (const std::string& value : grep.values) {
+        line += ' ';
+        write_json_string(line, value);
+      }
+    }
+    lines.push_back(std::move(line));
+  }
+  if (level_min_) lines.push_back(fmt::format("level_min {}", to_string(*level_min_)));
+  std::ranges::sort(lines);
+  const auto repeated = std::ranges::unique(lines);
+  lines.erase(repeated.begin(), repeated.end());
+  std::string text;
+  for (const std::string& line : lines) text.append(line).append("\n");
+  return text;
+}
+
+void RecordCondition::evaluate(std::span<RecordEntry> records, std::string_view body,
+                               Bitmap& selected) const {
+  const auto count = static_cast<uint32_t>(records.size());
+  selected.reset(count, always());
+  if (always()) return;
+  if (level_min_) infer_severities(records, body);
+  std::string buffer;
+  for (uint32_t i = 0; i < count; ++i) {
+    RecordEntry& entry = records[i];
+    if (level_min_ && entry.severity < *level_min_) continue;
+    const std::string_view record = body.substr(entry.position + entry.metadata_size, entry.size);
+    const auto severity_of = [&] {
+      if (entry.severity == Severity::NotInferred) entry.severity = infer_severity(record);
+      return entry.severity;
+    };
+    bool all = true;
+    for (const Grep& grep : greps_) {
+      if (!grep.matches(record, severity_of, buffer)) {
+        all = false;
+        break;
+      }
+    }
+    if (all) selected.set(i);
+  }
+}
+
+bool RecordCondition::matches(std::string_view record, Severity severity) const {
+  if (level_min_ && severity < *level_min_) return false;
+  std::string buffer;
+  return std::ranges::all_of(greps_, [&](const Grep& grep) {
+    return grep.matches(record, [&] { return severity; }, buffer);
+  });
+}
+
+}  // namespace noroshi
