@@ -244,7 +244,7 @@ std::optional<MadeFilter> make(const Section& section, const FilterContext&,
 
 }  // namespace
 
-const FilterPlugin record_modifier_filter = {
+const FilterPlugin kRecordModifierFilter = {
     .name = "record_modifier",
     .summary = "Adds fixed fields, removes fields, or keeps listed ones.",
     .options = [] { return record_modifier_option_table().options(); },

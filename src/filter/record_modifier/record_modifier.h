@@ -17,6 +17,6 @@ struct RecordModifierOptions {
 };
 
 const OptionTable<RecordModifierOptions>& record_modifier_option_table();
-extern const FilterPlugin record_modifier_filter;
+extern const FilterPlugin kRecordModifierFilter;
 
 }  // namespace noroshi
