@@ -87,9 +87,30 @@ Pattern without_slashes(std::string_view text) {
   return pattern;
 }
 
+// PCRE2 10.42 takes no longer ones; Onigmo does, and Fluent Bit's istio-envoy-proxy parser has one.
+constexpr size_t kGroupNameBytesMax = 32;
+
 struct Translation {
   std::string pattern;
   bool named_groups = false;
+  std::vector<std::string> long_names;  // [i] stands in the pattern as short_name(i)
+
+  static std::string short_name(size_t index) { return fmt::format("long_name_{}", index); }
+  // `name` as it may stand in the pattern.
+  std::string group_name(std::string_view name) {
+    if (name.size() <= kGroupNameBytesMax) return std::string(name);
+    const auto known = std::ranges::find(long_names, name);
+    const auto index = static_cast<size_t>(known - long_names.begin());
+    if (known == long_names.end()) long_names.emplace_back(name);
+    return short_name(index);
+  }
+  // The name as the user wrote it.
+  [[nodiscard]] std::string original_name(std::string_view in_pattern) const {
+    for (size_t i = 0; i < long_names.size(); ++i) {
+      if (in_pattern == short_name(i)) return long_names[i];
+    }
+    return std::string(in_pattern);
+  }
 };
 
 bool is_hex(char c) {
@@ -114,6 +135,12 @@ Result<Translation> translate_ruby(std::string_view in) {
                  std::ranges::all_of(in.substr(i + 1, 4), is_hex)) {
         out.pattern.append("\\x{").append(in.substr(i + 1, 4)).append("}");
         i += 4;
+      } else if (escaped == 'k' && in.substr(i + 1).starts_with('<') &&
+                 in.find('>', i) != in.npos) {
+        const size_t close = in.find('>', i);
+        const std::string name = out.group_name(in.substr(i + 2, close - i - 2));
+        out.pattern.append("\\k<").append(name).append(">");
+        i = close;
       } else {
         out.pattern += '\\';
         out.pattern += escaped;
@@ -150,6 +177,13 @@ Result<Translation> translate_ruby(std::string_view in) {
       if ((rest.starts_with('<') && !rest.starts_with("<=") && !rest.starts_with("<!")) ||
           rest.starts_with('\'')) {
         out.named_groups = true;
+        const char close = rest.front() == '<' ? '>' : '\'';
+        const size_t name_end = rest.find(close, 1);
+        if (name_end != rest.npos) {
+          out.pattern.append("?<").append(out.group_name(rest.substr(1, name_end - 1))).append(">");
+          i += 2 + name_end;
+          continue;
+        }
       }
       const size_t end = rest.find_first_not_of("imx-");
       if (end != rest.npos && end > 0 && (rest[end] == ')' || rest[end] == ':')) {
@@ -223,13 +257,12 @@ Result<Regex> Regex::compile(std::string_view pattern, RegexOptions options, siz
   CompiledCode code(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), flags,
                                   &error, &error_position, context.get()));
   if (!code) {
-    if (error_at != nullptr) {
-      *error_at = static_cast<size_t>(parts.body.data() - pattern.data()) +
-                  position_in_original(parts.body, error_position);
-    }
+    const size_t mistake = static_cast<size_t>(parts.body.data() - pattern.data()) +
+                           position_in_original(parts.body, error_position);
+    if (error_at != nullptr) *error_at = mistake;
     return fail(ErrorCode::InvalidArgument,
-                fmt::format("regular expression {}: {} (at byte {} of \"{}\")", pattern,
-                            error_text(error), error_position, text));
+                fmt::format("regular expression {}: {} (at byte {})", pattern, error_text(error),
+                            mistake));
   }
   // Without executable memory the interpreter does the same work, slower.
   static_cast<void>(pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE));
@@ -244,7 +277,7 @@ Result<Regex> Regex::compile(std::string_view pattern, RegexOptions options, siz
   pcre2_pattern_info(code.get(), PCRE2_INFO_NAMETABLE, &table);
   for (uint32_t i = 0; i < name_count; ++i, table += entry_size) {
     // An entry: group number, 2 bytes big-endian, then the name with a NUL.
-    regex.names_.emplace_back(reinterpret_cast<const char*>(table + 2),
+    regex.names_.emplace_back(translated->original_name(reinterpret_cast<const char*>(table + 2)),
                               static_cast<uint32_t>(table[0] << 8 | table[1]));
   }
   std::ranges::stable_sort(regex.names_, {}, &std::pair<std::string, uint32_t>::second);

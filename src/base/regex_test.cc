@@ -144,5 +144,27 @@ TEST(Regex, SharedByThreads) {
   EXPECT_EQ(wrong, 0);
 }
 
+TEST(Regex, GroupNamesMayBeLong) {
+  const std::string name = "upstream_transport_failure_reason";  // 33 letters, PCRE2 takes 32
+  const auto regex =
+      Regex::compile("(?<a>x)-(?<" + name + ">[a-z]+)-\\k<" + name + ">-(?<" + name + "s>.)");
+  ASSERT_TRUE(regex) << regex.error().message;
+  ASSERT_EQ(regex->names().size(), 3u);
+  EXPECT_EQ(regex->names()[1].first, name);
+  EXPECT_EQ(regex->names()[2].first, name + "s");
+  RegexMatch match;
+  ASSERT_EQ(regex->search("x-why-why-y", match), RegexOutcome::Match);
+  EXPECT_EQ(match[2], "why");
+  EXPECT_EQ(regex->search("x-why-not-y", match), RegexOutcome::NoMatch);
+}
+
+TEST(Regex, SaysWhereTheMistakeIs) {
+  size_t where = 0;
+  EXPECT_FALSE(Regex::compile("a(b", {}, &where));
+  EXPECT_EQ(where, 3u);
+  EXPECT_FALSE(Regex::compile("/\\h\\h[z-a]/i", {}, &where));
+  EXPECT_EQ(where, 8u) << "of the pattern as written, not of its translation";
+}
+
 }  // namespace
 }  // namespace noroshi
