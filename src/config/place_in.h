@@ -10,7 +10,8 @@ namespace noroshi {
 [[nodiscard]] inline SourceLocation place_in(const LocatedText& option, size_t index,
                                              size_t length = 1) {
   SourceLocation where = option.where;
-  if (where.length != option.text.size() || index >= option.text.size()) return where;
+  if (where.length != option.text.size() || option.text.empty()) return where;
+  if (index >= option.text.size()) index = option.text.size() - 1;  // "something is missing here"
   where.column += static_cast<uint32_t>(index);
   where.length = static_cast<uint32_t>(length);
   return where;

@@ -16,7 +16,7 @@ namespace {
 // A [PARSER] section as written; ParserOptions is what it means.
 struct ParserSection {
   LocatedText name = {};
-  ParserFormat format = ParserFormat::Json;
+  std::optional<ParserFormat> format = {};
   LocatedText regex = {};
   std::string time_key = {};
   LocatedText time_format = {};
@@ -36,12 +36,12 @@ const OptionTable<ParserSection>& parser_option_table() {
   static const auto table =
       OptionTable<S>("parser", "Turns a line of text into the fields of a record.")
           .required("name", &S::name, "What filters and inputs call it.")
-          .choice("format", &S::format, "json",
+          .choice("format", &S::format, "",
                   {{"json", ParserFormat::Json},
                    {"regex", ParserFormat::Regex},
                    {"ltsv", ParserFormat::Ltsv},
                    {"logfmt", ParserFormat::Logfmt}},
-                  "The form of the text.")
+                  "The form of the text; required.")
           .option("regex", &S::regex,
                   "With format regex: Ruby syntax; each named group is a field.")
           .option("time_key", &S::time_key, "time", "The field that has the record's time.")
@@ -103,7 +103,7 @@ class SectionReader {
 
   ParserOptions read() {
     out_ = {.name = in_.name.text,
-            .format = in_.format,
+            .format = in_.format.value_or(ParserFormat::Json),
             .regex = in_.regex.text,
             .time_key = in_.time_key,
             .time_format = in_.time_format.text,
@@ -113,6 +113,10 @@ class SectionReader {
             .time_system_timezone = in_.time_system_timezone,
             .skip_empty_values = in_.skip_empty_values,
             .logfmt_no_bare_keys = in_.logfmt_no_bare_keys};
+    if (!in_.format && !in_.name.text.empty()) {
+      diagnostics_.error(in_.name.where, fmt::format("parser {} has no format", in_.name.text))
+          .help("the formats are json, regex, ltsv and logfmt");
+    }
     check_regex();
     check_time();
     read_types();

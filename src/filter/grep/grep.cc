@@ -115,6 +115,7 @@ std::optional<MadeFilter> make(const Section& section, const FilterContext&,
   }
   if (diagnostics.error_count() != errors_before) return std::nullopt;
   MadeFilter made;
+  if (rules.empty()) made.description = "does nothing";
   for (const Rule& rule : rules) {
     made.description += fmt::format("{}{} {} {}", made.description.empty() ? "" : "; ",
                                     rule.exclude ? "drops" : "keeps", rule.key.text(),

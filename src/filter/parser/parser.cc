@@ -158,7 +158,7 @@ std::optional<MadeFilter> make(const Section& section, const FilterContext& cont
         .help("for JSON lines: Parser json");
   }
   auto key = RecordAccessor::parse(options.key_name.text);
-  if (!key) diagnostics.error(options.key_name.where, key.error().message);
+  if (!key && !options.key_name.text.empty()) diagnostics.error(options.key_name.where, key.error().message);
   if (diagnostics.error_count() != errors_before) return std::nullopt;
 
   MadeFilter made;

@@ -168,6 +168,7 @@ std::optional<MadeFilter> make(const Section& section, const FilterContext& cont
   }
   if (diagnostics.error_count() != errors_before) return std::nullopt;
   MadeFilter made;
+  if (rules.empty()) made.description = "does nothing";
   for (const Rule& rule : rules) {
     made.description += fmt::format("{}{} {} → {}{}", made.description.empty() ? "" : "; ",
                                     rule.key.text(), rule.regex.text(), rule.tag.text(),
