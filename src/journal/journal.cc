@@ -124,13 +124,14 @@ class JournalImpl final : public Journal {
   Status prepare_segment(uint64_t entry_bytes) REQUIRES(append_mutex_);
   Status open_segment() REQUIRES(append_mutex_);
   void seal() REQUIRES(append_mutex_);
-  bool drop_oldest() REQUIRES(append_mutex_);
+  bool drop_oldest() REQUIRES(append_mutex_) EXCLUDES(sync_mutex_);
   void tell_before_drop() REQUIRES(append_mutex_);
   void publish(uint64_t entry_bytes, Offset end) REQUIRES(append_mutex_);
   void begin_full(const Error& error) REQUIRES(append_mutex_);
   void end_full() REQUIRES(append_mutex_);
   void set_problem(std::string problem) EXCLUDES(problem_mutex_);
   Status sync_segments(Offset target) REQUIRES(sync_mutex_);
+  Status sync_names() REQUIRES(sync_mutex_);
   Status fail_for_good(const Error& error) REQUIRES(sync_mutex_);
 
   const JournalOptions options_;
@@ -154,7 +155,6 @@ class JournalImpl final : public Journal {
   Mutex append_mutex_;
   SegmentPointer active_ GUARDED_BY(append_mutex_);
   std::unique_ptr<File> file_ GUARDED_BY(append_mutex_);  // of active_
-  bool header_written_ GUARDED_BY(append_mutex_) = false;
   EntryEncoder encoder_ GUARDED_BY(append_mutex_);
   uint64_t unchecked_bytes_ GUARDED_BY(append_mutex_) = kFreeSpaceCheckBytes;
   Monotonic full_since_ GUARDED_BY(append_mutex_) = {};
@@ -263,26 +263,30 @@ Status JournalImpl::prepare_segment(uint64_t entry_bytes) {
   return open_segment();
 }
 
-// Makes sure that active_ and file_ are there and the header is written.
+// Makes sure that there is an active segment. A file of the same name may be left from an append
+// that a crash cut short: it is replaced, not written over, so that no power loss can mix the two.
 Status JournalImpl::open_segment() {
-  if (!active_) {
-    const Offset first = appended_.load();
-    auto segment = std::make_shared<Segment>(first, options_.directory / segment_file_name(first),
-                                             segment_salt(id_, first));
-    NOROSHI_ASSIGN(file_, files_.open(segment->path, OpenMode::Create));
-    directory_changed_.store(true);
-    header_written_ = false;
-    segments_.add(segment);
-    active_ = std::move(segment);
-  }
-  if (header_written_) return {};
+  if (active_) return {};
+  const Offset first = appended_.load();
+  const Path path = options_.directory / segment_file_name(first);
+  const Path fresh = path.string() + std::string(kUnfinishedSuffix);
   const std::string header =
-      encode_segment_header({.journal = id_, .first = active_->first, .created = clock_.wall()});
+      encode_segment_header({.journal = id_, .first = first, .created = clock_.wall()});
   const std::string_view piece = header;
-  NOROSHI_TRY(file_->write_at(0, {&piece, 1}));
-  header_written_ = true;
-  active_->end_position.store(kSegmentHeaderBytes);
-  segments_.grow(kSegmentHeaderBytes);
+  NOROSHI_ASSIGN(std::unique_ptr<File> file, files_.open(fresh, OpenMode::Create));
+  Status made = file->write_at(0, {&piece, 1});
+  if (made) made = files_.rename(fresh, path);
+  if (!made) {
+    // Found and removed at the next start if this fails, too.
+    static_cast<void>(files_.remove(fresh).has_value());
+    return made;
+  }
+  directory_changed_.store(true);
+  auto segment = std::make_shared<Segment>(first, path, segment_salt(id_, first));
+  segment->end_position.store(kSegmentHeaderBytes);
+  segments_.add(segment);
+  active_ = std::move(segment);
+  file_ = std::move(file);
   return {};
 }
 
@@ -321,6 +325,13 @@ bool JournalImpl::drop_oldest() {
     if (const Status opened = open_segment(); !opened) {
       log_warn(kComponent, "{}", opened.error().message);
     }
+  }
+  {
+    // The names of newer segments must be on stable storage first. Otherwise a power loss could
+    // bring back a segment dropped earlier and lose the newer ones: offsets below durable_offset()
+    // would be used again.
+    const MutexLock lock(sync_mutex_);
+    if (!sync_names()) return false;
   }
   if (options_.on_drop) tell_before_drop();
   const SegmentPointer dropped = retention_.drop_oldest();
@@ -402,10 +413,13 @@ Status JournalImpl::sync_segments(Offset target) {
     if (const Status synced = (*file)->sync(); !synced) return fail_for_good(synced.error());
     segment->synced_position = position;
   }
-  if (directory_changed_.exchange(false)) {
-    if (const Status synced = files_.sync_directory(options_.directory); !synced) {
-      return fail_for_good(synced.error());
-    }
+  return sync_names();
+}
+
+Status JournalImpl::sync_names() {
+  if (!directory_changed_.exchange(false)) return {};
+  if (const Status synced = files_.sync_directory(options_.directory); !synced) {
+    return fail_for_good(synced.error());
   }
   return {};
 }

@@ -106,6 +106,8 @@ class EntryEncoder {
 [[nodiscard]] std::string segment_file_name(Offset first);
 [[nodiscard]] std::optional<Offset> parse_segment_file_name(std::string_view name);
 
+// A segment or identity file being made has this behind its name until it is whole.
+inline constexpr std::string_view kUnfinishedSuffix = ".new";
 inline constexpr std::string_view kIdentityFileName = "identity";
 inline constexpr std::string_view kLockFileName = "lock";
 [[nodiscard]] std::string encode_identity(const JournalId& id);

@@ -1,7 +1,6 @@
 #include "journal/recovery.h"
 
 #include <algorithm>
-#include <set>
 #include <string>
 
 #include "base/log.h"
@@ -37,7 +36,7 @@ Result<std::string> read_start(File& file, size_t size) {
 
 Status write_identity(FileSystem& files, const Path& directory, const JournalId& id) {
   const Path path = directory / kIdentityFileName;
-  const Path fresh = path.string() + ".new";
+  const Path fresh = path.string() + std::string(kUnfinishedSuffix);
   {
     NOROSHI_ASSIGN(const std::unique_ptr<File> file, files.open(fresh, OpenMode::Create));
     const std::string bytes = encode_identity(id);
@@ -141,11 +140,13 @@ Result<SegmentOrigin> segment_origin(File& file, const JournalId& id, Offset fir
 
 Result<RecoveredJournal> recover_journal(FileSystem& files, const Path& directory) {
   NOROSHI_ASSIGN(const std::vector<std::string> names, files.list(directory));
-  std::vector<SegmentFile> found = segment_files(names);
+  const std::vector<SegmentFile> found = segment_files(names);
+  for (const std::string& name : names) {
+    if (name.ends_with(kUnfinishedSuffix)) NOROSHI_TRY(files.remove(directory / name));
+  }
   RecoveredJournal recovered;
   NOROSHI_ASSIGN(recovered.id, settle_id(files, directory, found));
 
-  std::set<Offset> whole_header;
   // Segments that are not this journal's are set aside, not read and not deleted.
   for (const SegmentFile& segment : found) {
     const Path path = directory / segment.name;
@@ -163,8 +164,6 @@ Result<RecoveredJournal> recover_journal(FileSystem& files, const Path& director
     if (origin == SegmentOrigin::Damaged) {
       log_warn(kComponent, "{}: the header is damaged; its entries are read as they are",
                path.string());
-    } else {
-      whole_header.insert(segment.first);
     }
     NOROSHI_ASSIGN(const uint64_t size, file->size());
     auto made =
@@ -174,19 +173,16 @@ Result<RecoveredJournal> recover_journal(FileSystem& files, const Path& director
     recovered.segments.push_back(std::move(made));
   }
 
-  // The newest segment that holds an entry. Newer ones without any (a crash right after their
-  // creation) go: the next segment may need their name.
+  // The newest segment that holds an entry. Newer ones without any come from a crash right after
+  // their creation. Their name still says where appends were to go on, so the file stays until the
+  // next append begins it anew (or a later segment follows it).
   while (!recovered.segments.empty()) {
     Segment& newest = *recovered.segments.back();
     NOROSHI_TRY(scan_newest(files, newest, recovered.report));
     if (newest.end_offset.load() > newest.first) break;
-    recovered.report.torn_bytes_cut +=
-        std::max<uint64_t>(newest.end_position.load(), kSegmentHeaderBytes) - kSegmentHeaderBytes;
-    // A header written by us says where appends were to go on.
-    if (whole_header.contains(newest.first)) {
-      recovered.next = std::max(recovered.next, newest.first);
-    }
-    NOROSHI_TRY(files.remove(newest.path));
+    const uint64_t bytes = newest.end_position.load();
+    if (bytes > kSegmentHeaderBytes) recovered.report.torn_bytes_cut += bytes - kSegmentHeaderBytes;
+    recovered.next = std::max(recovered.next, newest.first);
     recovered.segments.pop_back();
   }
   for (size_t i = 0; i + 1 < recovered.segments.size(); ++i) {
