@@ -52,7 +52,10 @@ class OutputBuffer {
 
  private:
   void grow(size_t used, size_t needed) {
-    out_.resize(std::max(needed, out_.size() + out_.size() / 2));
+    // Half as much again of what this writer wrote, not of the whole string: resize() clears what
+    // it adds, and a megabyte that was there before must not cost half a megabyte of zeros for each
+    // record. Memory is allocated geometrically by the string itself.
+    out_.resize(std::max(needed, used + (used - begin_) / 2));
     at_ = out_.data() + used;
   }
 
