@@ -280,7 +280,7 @@ Result<Regex> Regex::compile(std::string_view pattern, RegexOptions options, siz
     regex.names_.emplace_back(translated->original_name(reinterpret_cast<const char*>(table + 2)),
                               static_cast<uint32_t>(table[0] << 8 | table[1]));
   }
-  std::ranges::stable_sort(regex.names_, {}, &std::pair<std::string, uint32_t>::second);
+  std::ranges::sort(regex.names_, {}, &std::pair<std::string, uint32_t>::second);
   regex.code_ = std::make_unique<Code>(Code{std::move(code), captures + 1});
   return regex;
 }

@@ -42,26 +42,45 @@ uint64_t special_in(uint64_t bytes) {
   return ((bytes - kOnes * 0x20) | (quote - kOnes) | (backslash - kOnes) | bytes) & kHighs;
 }
 
+#if defined(__SSE2__)
+// One bit per byte, as special_in().
+unsigned special_mask(__m128i bytes) {
+  // Signed comparison: bytes above 0x7f are negative, so "below 0x20" finds them too.
+  return static_cast<unsigned>(
+      _mm_movemask_epi8(_mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
+                                     _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                                  _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))))));
+}
+#endif
+
 bool is_special(char c) {
   const auto byte = static_cast<uint8_t>(c);
   return byte < 0x20 || byte >= 0x80 || c == '"' || c == '\\';
 }
 
 // Copies plain bytes from `from` until `end` or the first special byte; `to` has room for them and
-// 16 more.
+// 16 more. What is left behind the last whole step is tested together with bytes before it that are
+// known to be plain.
 void copy_plain(const char*& from, const char* end, char*& to) {
+  [[maybe_unused]] const char* const start = from;
 #if defined(__SSE2__)
   while (end - from >= 16) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
-    // Signed comparison: bytes above 0x7f are negative, so "below 0x20" finds them too.
-    const __m128i special = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
-                                         _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
-                                                      _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
-    const auto mask = static_cast<unsigned>(_mm_movemask_epi8(special));
+    const unsigned mask = special_mask(bytes);
     const int plain = mask == 0 ? 16 : std::countr_zero(mask);
     from += plain, to += plain;
     if (mask != 0) return;
+  }
+  if (from == end) return;
+  if (end - start >= 16) {
+    const auto back = 16 - (end - from);
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(end - 16));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to - back), bytes);
+    const unsigned mask = special_mask(bytes);
+    const auto plain = (mask == 0 ? 16 : std::countr_zero(mask)) - back;
+    from += plain, to += plain;
+    return;
   }
 #endif
   while (end - from >= 8) {
@@ -70,18 +89,41 @@ void copy_plain(const char*& from, const char* end, char*& to) {
     std::memcpy(to, &bytes, 8);
     from += 8, to += 8;
   }
-  if (end - from >= 4 && end - from < 8) {
-    // Two overlapping halves: the tail of most keys and values.
-    const auto size = end - from;
+  const auto left = end - from;
+  if (left < 8 && end - start >= 8) {
+    const uint64_t bytes = load64(end - 8);
+    if (special_in(bytes) == 0) {
+      std::memcpy(to - (8 - left), &bytes, 8);
+      from = end, to += left;
+      return;
+    }
+  } else if (left >= 4 && left < 8) {
+    // Two overlapping halves: most keys.
     const uint32_t head = load32(from), tail = load32(end - 4);
     if (special_in(head | uint64_t{tail} << 32) == 0) {
       std::memcpy(to, &head, 4);
-      std::memcpy(to + size - 4, &tail, 4);
-      from += size, to += size;
+      std::memcpy(to + left - 4, &tail, 4);
+      from = end, to += left;
       return;
     }
   }
   while (from != end && !is_special(*from)) *to++ = *from++;
+}
+
+// Copies characters of three bytes, as Japanese and Chinese text has them, as long as they are
+// valid.
+void copy_three_byte_characters(const char*& from, const char* end, char*& to) {
+  while (end - from >= 4) {
+    const auto first = static_cast<uint8_t>(from[0]);
+    const auto second = static_cast<uint8_t>(from[1]), third = static_cast<uint8_t>(from[2]);
+    // e0 and ed have a narrower second byte: left to read_utf8().
+    if (first < 0xe1 || first > 0xef || first == 0xed || (second & 0xc0) != 0x80 ||
+        (third & 0xc0) != 0x80) {
+      return;
+    }
+    std::memcpy(to, from, 4);
+    from += 3, to += 3;
+  }
 }
 
 char* put_unicode_escape(char* to, uint32_t unit) {
@@ -151,6 +193,8 @@ void put_string(OutputBuffer& out, std::string_view text, JsonOptions options) {
     copy_plain(from, end, to);
     if (from == end) break;
     do {
+      if (!options.escape_unicode) copy_three_byte_characters(from, end, to);
+      if (from == end || !is_special(*from)) break;
       to = put_special(from, end, to, options);
       out.advance_to(to);
       out.reserve(static_cast<size_t>(end - from));

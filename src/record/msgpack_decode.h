@@ -140,7 +140,29 @@ namespace noroshi::msgpack_decode {
   }
 }
 
-// Moves `at` past one whole value, checked as validate_msgpack() does; unchanged on error.
-[[nodiscard]] std::optional<MsgpackError> skip_value(const char*& at, const char* end);
+// skip_value() for every kind of value.
+[[nodiscard]] std::optional<MsgpackError> skip_any_value(const char*& at, const char* end);
+
+// Moves `at` past one whole value, checked as validate_msgpack() does; unchanged on error. Small
+// integers and strings below 256 bytes, most of every record, are stepped over without a call.
+[[nodiscard]] inline std::optional<MsgpackError> skip_value(const char*& at, const char* end) {
+  namespace format = msgpack_format;
+  if (end - at >= 2) [[likely]] {
+    const auto first = static_cast<uint8_t>(*at);
+    int64_t size = 0;
+    if (first < format::kFixMap || first >= format::kNegativeFix) {
+      size = 1;
+    } else if (first >= format::kFixString && first < format::kNil) {
+      size = 1 + (first & 0x1f);
+    } else if (first == format::kString8) {
+      size = 2 + static_cast<uint8_t>(at[1]);
+    }
+    if (size != 0 && end - at >= size) {
+      at += size;
+      return std::nullopt;
+    }
+  }
+  return skip_any_value(at, end);
+}
 
 }  // namespace noroshi::msgpack_decode

@@ -130,7 +130,7 @@ Timestamp timestamp(int64_t seconds, int64_t nanoseconds) {
 
 }  // namespace
 
-std::optional<MsgpackError> msgpack_decode::skip_value(const char*& at, const char* end) {
+std::optional<MsgpackError> msgpack_decode::skip_any_value(const char*& at, const char* end) {
   if (at == end) return MsgpackError::Truncated;
   const FirstByte first = kFirstBytes[static_cast<uint8_t>(*at)];
   if (first.shape == Shape::Fixed) {

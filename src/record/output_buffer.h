@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -14,7 +15,7 @@ class OutputBuffer {
  public:
   OutputBuffer(std::string& out, size_t estimate) : out_(out), begin_(out.size()) {
     out_.resize(begin_ + estimate + kSlack);
-    at_ = out_.data() + begin_;
+    point_at(begin_);
   }
   OutputBuffer(const OutputBuffer&) = delete;
   OutputBuffer& operator=(const OutputBuffer&) = delete;
@@ -23,9 +24,8 @@ class OutputBuffer {
   static constexpr size_t kSlack = 64;
 
   // Makes room for `bytes` and kSlack more at at().
-  void reserve(size_t bytes) {
-    const auto used = static_cast<size_t>(at_ - out_.data());
-    if (used + bytes + kSlack > out_.size()) grow(used, used + bytes + kSlack);
+  [[gnu::always_inline]] void reserve(size_t bytes) {
+    if (limit_ - at_ < static_cast<ptrdiff_t>(bytes)) [[unlikely]] grow(bytes);
   }
   [[nodiscard]] char* at() const { return at_; }
   [[nodiscard]] char* begin() const { return out_.data() + begin_; }
@@ -51,17 +51,23 @@ class OutputBuffer {
   void discard() { out_.resize(begin_); }
 
  private:
-  void grow(size_t used, size_t needed) {
+  [[gnu::noinline]] void grow(size_t bytes) {
+    const auto used = static_cast<size_t>(at_ - out_.data());
     // Half as much again of what this writer wrote, not of the whole string: resize() clears what
     // it adds, and a megabyte that was there before must not cost half a megabyte of zeros for each
     // record. Memory is allocated geometrically by the string itself.
-    out_.resize(std::max(needed, used + (used - begin_) / 2));
-    at_ = out_.data() + used;
+    out_.resize(std::max(used + bytes, used + (used - begin_) / 2) + kSlack);
+    point_at(used);
+  }
+  void point_at(size_t position) {
+    at_ = out_.data() + position;
+    limit_ = out_.data() + out_.size() - kSlack;
   }
 
   std::string& out_;
   size_t begin_;
-  char* at_;
+  char* at_ = nullptr;
+  char* limit_ = nullptr;  // kSlack before the string's end
 };
 
 }  // namespace noroshi
