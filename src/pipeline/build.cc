@@ -79,6 +79,14 @@ std::optional<Matching> compile_match(const LocatedText& match, const LocatedTex
   return matching;
 }
 
+// "Grep level ERROR,CRITICAL,FATAL; Level_Min warn"; empty without conditions.
+std::string condition_for_people(const OutputCommon& common) {
+  std::string text;
+  for (const LocatedText& grep : common.grep) text += (text.empty() ? "Grep " : "; Grep ") + grep.text;
+  if (!common.level_min.text.empty()) text += (text.empty() ? "Level_Min " : "; Level_Min ") + common.level_min.text;
+  return text;
+}
+
 }  // namespace
 
 class PipelineBuilder {
@@ -245,10 +253,11 @@ class PipelineBuilder {
                               .plugin = std::string(plugin->name),
                               .destination = std::move(made->destination),
                               .match = matching->text,
-                              .condition = condition->text(),
+                              .condition = condition_for_people(common),
                               .identity = common.alias.empty() ? made->output->identity() : common.alias};
       while (!identities_.insert(instance.identity).second) {
-        instance.identity += "|" + instance.match + "|" + instance.condition;
+        // Two outputs with one destination: what they select tells them apart, whatever their order.
+        instance.identity += "|" + instance.match + "|" + condition->text();
       }
       if (made->log_key) warn_of_consumed_log_key(*section, *made->log_key, consumed_keys_, diagnostics_);
       warn_of_retry_limit(*section, common, diagnostics_);

@@ -11,6 +11,9 @@ bool matches(const FilterStage& stage, std::string_view tag) {
                      [&](const TagPattern& pattern) { return pattern.matches(tag); });
 }
 
+// A chunk takes at most this share of the journal: a small one must not be full after a single chunk.
+constexpr uint64_t kChunksPerJournalMin = 8;
+
 // Keeps the records whose index satisfies `keep`; the body is compacted in place.
 template <typename Keep>
 void keep_records(Chunk& chunk, Keep&& keep) {
@@ -112,8 +115,9 @@ void Ingest::run_emitted() {
 void Ingest::store(Chunk& chunk) {
   if (shed_) shed_least_severe(chunk);
   if (chunk.empty()) return;
-  if (chunk.body.size() > kChunkBodyBytesMax && chunk.records.size() > 1) {
-    // A filter made it grow. Two halves, each with the acks of the whole.
+  const uint64_t body_max = std::min<uint64_t>(kChunkBodyBytesMax, journal_.bytes_max() / kChunksPerJournalMin);
+  if (chunk.records.size() > 1 && (chunk.body.size() > body_max || chunk.records.size() > kChunkRecordsMax)) {
+    // A filter made it grow, or the journal is small. Two halves, each with the acks of the whole.
     const uint32_t middle = static_cast<uint32_t>(chunk.records.size() / 2);
     Chunk second = chunk;
     keep_records(chunk, [&](uint32_t index) { return index < middle; });

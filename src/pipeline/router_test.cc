@@ -13,7 +13,9 @@ using testing::IsEmpty;
 
 Route route(std::string identity, std::string_view match, std::string_view grep = {}) {
   Route made{.output_identity = std::move(identity), .match = {TagPattern(match)}};
-  if (!grep.empty()) EXPECT_TRUE(made.condition.add_grep(grep).has_value());
+  if (!grep.empty()) {
+    EXPECT_TRUE(made.condition.add_grep(grep).has_value());
+  }
   return made;
 }
 

@@ -1,0 +1,196 @@
+#include "pipeline/ingest.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "journal/journal_reader.h"
+#include "record/msgpack_writer.h"
+
+namespace noroshi {
+namespace {
+
+using testing::ElementsAre;
+
+Chunk chunk_of(const std::string& tag, uint32_t count, size_t bytes_each = 10, std::string_view level = "INFO") {
+  Chunk chunk{.tag = tag, .records = {}, .body = {}};
+  for (uint32_t i = 0; i < count; ++i) {
+    std::string record;
+    MsgpackWriter writer(record);
+    writer.map_header(2);
+    writer.string("level");
+    writer.string(level);
+    writer.string("text");
+    writer.string(std::string(bytes_each, 'x'));
+    chunk.append(Timestamp{}, record);
+  }
+  return chunk;
+}
+
+class CountedAck final : public PendingAck {
+ public:
+  CountedAck(int& acknowledged, int& failed) : acknowledged_(acknowledged), failed_(failed) {}
+  ~CountedAck() override { ++(failed() ? failed_ : acknowledged_); }
+
+ private:
+  int& acknowledged_;
+  int& failed_;
+};
+
+// Calls a function per chunk.
+class ScriptedFilter final : public Filter {
+ public:
+  using Script = std::function<void(Chunk&, FilterOutput&)>;
+  explicit ScriptedFilter(Script apply, Script flush = {}) : apply_(std::move(apply)), flush_(std::move(flush)) {}
+  void apply(Chunk& chunk, FilterOutput& output, FilterMetrics&) override { apply_(chunk, output); }
+  void flush(FilterOutput& output, FilterMetrics&) override {
+    Chunk none;
+    if (flush_) flush_(none, output);
+  }
+
+ private:
+  Script apply_, flush_;
+};
+
+class IngestTest : public testing::Test {
+ protected:
+  void open(uint64_t journal_bytes = 16 << 20, bool shed = false) {
+    journal_ = *Journal::open({.bytes_max = journal_bytes});
+    ASSERT_TRUE(journal_->register_output("all").has_value());
+    std::vector<Route> routes;
+    routes.push_back({.output_identity = "all", .match = {TagPattern("*")}});
+    routes_.emplace(std::move(routes));
+    ingest_.emplace(loop_, std::move(stages_), *routes_, *journal_, std::vector<OutputMetrics*>{&output_}, shed);
+  }
+  void add_filter(ScriptedFilter::Script apply, ScriptedFilter::Script flush = {}) {
+    stages_.push_back({.match = {TagPattern("*")}, .match_regex = {},
+                       .filter = std::make_unique<ScriptedFilter>(std::move(apply), std::move(flush)),
+                       .metrics = &filter_});
+  }
+  std::vector<std::string> stored_tags() {
+    std::vector<std::string> tags;
+    const auto reader = journal_->make_reader(journal_->first_offset());
+    EntryHead head;
+    while (*reader->next(head) == ReadOutcome::Entry) tags.emplace_back(head.tag);
+    return tags;
+  }
+  Status ingest(Chunk chunk) {
+    chunk.acks.push_back(std::make_shared<CountedAck>(acknowledged_, failed_));
+    return ingest_->ingest(chunk, input_);
+  }
+  // What a delivered output does: everything so far may be forgotten.
+  void deliver_everything() {
+    ASSERT_TRUE(journal_->save_checkpoint({.identity = "all", .low_water = journal_->appended_offset()}, false).has_value());
+  }
+
+  boost::asio::io_context loop_;
+  std::vector<FilterStage> stages_;
+  std::unique_ptr<Journal> journal_;
+  std::optional<RouteTable> routes_;
+  InputMetrics input_;
+  FilterMetrics filter_;
+  OutputMetrics output_;
+  std::optional<Ingest> ingest_;
+  int acknowledged_ = 0, failed_ = 0;
+};
+
+TEST_F(IngestTest, StoresRoutesAndAcknowledges) {
+  open();
+  ASSERT_TRUE(ingest(chunk_of("app", 3)).has_value());
+  EXPECT_EQ(acknowledged_, 1);
+  EXPECT_EQ(journal_->appended_offset(), Offset{3});
+  EXPECT_EQ(output_.routed.get(), 3u);
+  EXPECT_EQ(input_.records.get(), 3u);
+}
+
+TEST_F(IngestTest, AHeldRecordHoldsTheAcknowledgement) {
+  Chunk kept;
+  add_filter([&](Chunk& chunk, FilterOutput&) { std::swap(kept, chunk); },
+             [&](Chunk&, FilterOutput& output) { output.emit(kept, false); });  // at the end
+  open();
+  ASSERT_TRUE(ingest(chunk_of("app", 2)).has_value());
+  EXPECT_EQ(acknowledged_, 0);
+  EXPECT_EQ(journal_->appended_offset(), Offset{0});
+  ingest_->finish();
+  EXPECT_EQ(acknowledged_, 1);
+  EXPECT_EQ(journal_->appended_offset(), Offset{2});
+}
+
+TEST_F(IngestTest, EmittedChunksGoOnBehindTheFilterOrStartAgain) {
+  add_filter([](Chunk& chunk, FilterOutput& output) {
+    if (chunk.tag != "app") return;
+    Chunk behind = chunk_of("behind", 1), again = chunk_of("again", 1);
+    output.emit(behind, false);
+    output.emit(again, true);
+  });
+  std::vector<std::string> seen_by_second;
+  add_filter([&](Chunk& chunk, FilterOutput&) { seen_by_second.push_back(chunk.tag); });
+  open();
+  ASSERT_TRUE(ingest(chunk_of("app", 1)).has_value());
+  EXPECT_THAT(seen_by_second, ElementsAre("app", "behind", "again"));
+  EXPECT_THAT(stored_tags(), ElementsAre("app", "behind", "again"));
+}
+
+TEST_F(IngestTest, ALoopOfRewrittenTagsEndsAndLosesNothing) {
+  add_filter([](Chunk& chunk, FilterOutput& output) { output.emit(chunk, true); });
+  open();
+  ASSERT_TRUE(ingest(chunk_of("app", 5)).has_value());
+  EXPECT_EQ(journal_->appended_offset(), Offset{5});
+}
+
+TEST_F(IngestTest, AFullJournalPausesInputsAndKeepsWhatItWasGivenInOrder) {
+  open(kJournalBytesMin);
+  int chunks = 0;
+  for (; !ingest_->paused(); ++chunks) ASSERT_TRUE(ingest(chunk_of("app", 10, 1000)).has_value());
+  EXPECT_EQ(acknowledged_, chunks - 1) << "the last one is kept, not acknowledged";
+  ASSERT_TRUE(ingest(chunk_of("later", 1)).has_value());
+  bool resumed = false;
+  ingest_->when_resumed([&] { resumed = true; });
+  deliver_everything();
+  loop_.run_for(std::chrono::seconds(2));
+  EXPECT_TRUE(resumed);
+  EXPECT_FALSE(ingest_->paused());
+  EXPECT_EQ(acknowledged_, chunks + 1);
+  EXPECT_EQ(journal_->appended_offset(), Offset{static_cast<uint64_t>(chunks) * 10 + 1});
+  EXPECT_EQ(stored_tags().back(), "later");
+}
+
+TEST_F(IngestTest, WhatWaitsIsBoundedAndRefusedBeyond) {
+  open(kJournalBytesMin);
+  Status last;
+  for (int i = 0; i < 100 && last; ++i) last = ingest(chunk_of("app", 100, 10'000));
+  ASSERT_FALSE(last.has_value());
+  EXPECT_EQ(last.error().code, ErrorCode::Exhausted);
+  ingest_->finish();
+  EXPECT_GT(failed_, 0) << "what could not be stored at the end is not acknowledged";
+  EXPECT_GT(ingest_->refused(), 0u);
+}
+
+TEST_F(IngestTest, AChunkAFilterMadeTooLargeIsDivided) {
+  add_filter([](Chunk& chunk, FilterOutput&) {
+    Chunk grown = chunk_of(chunk.tag, 12, 1 << 20);
+    grown.acks = chunk.acks;
+    chunk = std::move(grown);
+  });
+  open(64 << 20);
+  ASSERT_TRUE(ingest(chunk_of("app", 1)).has_value());
+  EXPECT_EQ(journal_->appended_offset(), Offset{12});
+  EXPECT_EQ(stored_tags().size(), 2u);
+  EXPECT_EQ(acknowledged_, 1) << "once, after both halves are stored";
+}
+
+TEST_F(IngestTest, NearlyFullTheLeastSevereGoFirstAndAreCounted) {
+  open(kJournalBytesMin, true);
+  while (journal_->bytes() < journal_->bytes_max() / 10 * 9) {
+    ASSERT_TRUE(ingest(chunk_of("app", 1, 1000, "ERROR")).has_value());
+  }
+  const Offset before = journal_->appended_offset();
+  ASSERT_TRUE(ingest(chunk_of("app", 4, 10, "DEBUG")).has_value());
+  EXPECT_EQ(journal_->appended_offset(), before);
+  EXPECT_EQ(output_.drop(DropReason::JournalFull).get(), 4u);
+  ASSERT_TRUE(ingest(chunk_of("app", 2, 10, "ERROR")).has_value());
+  EXPECT_EQ(journal_->appended_offset(), before + 2);
+}
+
+}  // namespace
+}  // namespace noroshi
