@@ -222,7 +222,10 @@ void LogBatch::begin_delivery() {
   if (delivering_) return;
   delivering_ = true;
   if (!in_order_) {
-    std::ranges::stable_sort(buffers_.entries, {}, &LogBatchPool::Entry::time_ms);
+    // Positions grow with arrival: equal times stay in their order.
+    std::ranges::sort(buffers_.entries, {}, [](const LogBatchPool::Entry& entry) {
+      return std::pair(entry.time_ms, entry.position);
+    });
   }
   start_over();
 }
