@@ -56,4 +56,8 @@ struct JournalSummary {
     FileSystem& files, const Path& directory, Offset from,
     const std::function<bool(const EntryHead& head, const ChunkView& chunk)>& visit);
 
+// One record as a line of JSON: offset, time, append time, tag, severity, metadata and record.
+void write_dump_line(std::string& out, const EntryHead& head, const ChunkView& chunk,
+                     uint32_t index);
+
 }  // namespace noroshi
