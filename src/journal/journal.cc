@@ -319,12 +319,10 @@ Status JournalImpl::commit() {
 
 bool JournalImpl::drop_oldest() {
   if (!segments_.oldest_sealed()) {
-    // Only the active one is left. Its successor comes first, so that even a crash in between
-    // leaves a file whose name says which offsets are used.
+    // Only the active one is left. It goes when its successor is there, whose name says which
+    // offsets are used; on a disk without room even for that, nothing more is dropped.
     seal();
-    if (const Status opened = open_segment(); !opened) {
-      log_warn(kComponent, "{}", opened.error().message);
-    }
+    if (!open_segment()) return false;
   }
   {
     // The names of newer segments must be on stable storage first. Otherwise a power loss could
