@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
+#include <random>
+#include <thread>
 
 #include "aws/aws_client.h"
 #include "aws/region.h"
 #include "base/check.h"
 #include "config/common_options.h"
+#include "output/cloudwatch_logs/ecs_task.h"
 #include "output/cloudwatch_logs/log_destination.h"
 
 namespace noroshi {
@@ -24,13 +26,28 @@ constexpr size_t kTagsMax = 50;
 constexpr size_t kTagKeyMax = 128;
 constexpr size_t kTagValueMax = 256;
 
+// Tries to reach the task metadata, a second apart; it is on the same host.
+constexpr int kTaskAttempts = 3;
+
+// The parts of a name that only the running task knows.
+bool needs_ecs_task(std::string_view name) { return name.find("$(ecs_") != std::string_view::npos; }
+
 class CloudWatchLogsOutput final : public Output {
  public:
-  CloudWatchLogsOutput(std::string identity, LogDestinationOptions destination,
+  // `names` are log_group_name and log_stream_name where they are written with the Go plugin's
+  // $(…).
+  struct GoNames {
+    std::string group = {};
+    std::string stream = {};
+    std::function<Result<EcsTask>()> read_task = {};
+  };
+
+  CloudWatchLogsOutput(std::string identity, LogDestinationOptions destination, GoNames names,
                        LogsDeliveryOptions delivery, std::shared_ptr<LogBatchContext> batches,
                        LogsDelivery::MakeClient make_client, Nanoseconds age_max)
       : identity_(std::move(identity)),
         destination_(std::move(destination)),
+        names_(std::move(names)),
         batches_(std::move(batches)),
         delivery_(std::move(delivery), batches_->clock, std::move(make_client)),
         age_max_(age_max) {}
@@ -54,11 +71,42 @@ class CloudWatchLogsOutput final : public Output {
     return delivery_.deliver(static_cast<LogBatch&>(batch), deadline);
   }
   int shutdown_order() const override { return 0; }
-  void start(OutputMetrics& metrics) override { batches_->metrics = &metrics; }
+  void start(OutputMetrics& metrics) override {
+    batches_->metrics = &metrics;
+    if (needs_ecs_task(names_.group) || needs_ecs_task(names_.stream)) fill_in_task();
+  }
 
  private:
+  // Without an answer $(ecs_cluster) and $(ecs_task_arn) stay keys of the record, as FireLens adds
+  // them, and where they are missing the default names hold.
+  void fill_in_task() {
+    for (int attempt = 1; attempt <= kTaskAttempts; ++attempt) {
+      const auto task = names_.read_task();
+      if (task) {
+        const LogNameTemplate::Variables variables = {
+            {"ecs_task_id", task->id}, {"ecs_task_arn", task->arn}, {"ecs_cluster", task->cluster}};
+        destination_.set_names(parse(names_.group, variables), parse(names_.stream, variables));
+        return;
+      }
+      if (task.error().code == ErrorCode::NotFound || attempt == kTaskAttempts) {
+        log_error(batches_->options.component, "$(ecs_…) in a name cannot be filled in: {}",
+                  task.error().message);
+        return;
+      }
+      std::this_thread::sleep_for(Seconds(1));
+    }
+  }
+  static std::optional<LogNameTemplate> parse(const std::string& name,
+                                              const LogNameTemplate::Variables& variables) {
+    if (name.empty()) return std::nullopt;
+    auto parsed = LogNameTemplate::parse_go(name, variables);
+    CHECK(parsed.has_value(), "the name was checked with the section");
+    return *std::move(parsed);
+  }
+
   std::string identity_;
   LogDestination destination_;
+  GoNames names_;
   std::shared_ptr<LogBatchContext> batches_;
   LogsDelivery delivery_;
   Nanoseconds age_max_;
@@ -110,6 +158,19 @@ std::optional<LogNameTemplate> parse_name(const LocatedText& option, bool go_plu
     return std::nullopt;
   }
   return *std::move(parsed);
+}
+
+// $(uuid) is another one each time the program starts.
+void fill_in_uuid(std::string& name) {
+  constexpr std::string_view kVariable = "$(uuid)";
+  std::random_device random;
+  for (size_t at = 0; (at = name.find(kVariable, at)) != std::string::npos;) {
+    const auto bits = [&] { return random() & 0xFFFF; };
+    name.replace(
+        at, kVariable.size(),
+        fmt::format("{:04x}{:04x}-{:04x}-4{:03x}-{:04x}-{:04x}{:04x}{:04x}", bits(), bits(), bits(),
+                    bits() & 0xFFF, 0x8000 | (bits() & 0x3FFF), bits(), bits(), bits()));
+  }
 }
 
 bool is_go_template(const LocatedText& option) {
@@ -213,28 +274,32 @@ void check_values(const Section& section, const CloudWatchLogsOptions& options,
   }
 }
 
-// What is known of the region without asking the network.
-std::string known_region(const CloudWatchLogsOptions& options, const AwsEnvironment& environment) {
-  if (!options.region.empty()) return options.region;
-  for (const char* name : {"AWS_REGION", "AWS_DEFAULT_REGION"}) {
-    if (std::string region = environment.get(name); !region.empty()) return region;
-  }
-  return {};
-}
-
 std::optional<MadeOutput> make(const Section& section, OutputContext& context,
                                Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.error_count();
-  const CloudWatchLogsOptions options = cloudwatch_logs_option_table().parse(section, diagnostics);
+  CloudWatchLogsOptions options = cloudwatch_logs_option_table().parse(section, diagnostics);
   // Problems of the common options are told by who reads them for every output.
   Diagnostics told_elsewhere;
   const OutputCommon common = parse_output_common(section, told_elsewhere);
 
+  const auto first_set = [](const LocatedText& a, const LocatedText& b) {
+    return a.text.empty() ? b.text : a.text;
+  };
+  const std::string group = first_set(options.log_group_template, options.log_group_name);
+  std::string stream = first_set(options.log_stream_template, options.log_stream_name);
+  if (stream.empty()) stream = options.log_stream_prefix.text + "<tag>";
+  // As written: the identity must not change with each start.
+  const std::string identity =
+      fmt::format("cloudwatch_logs:{}:{}:{}:{}", options.region, options.endpoint, group, stream);
+
+  fill_in_uuid(options.log_group_name.text);
+  fill_in_uuid(options.log_stream_name.text);
   LogDestinationOptions destination = make_destination(section, options, diagnostics);
   check_values(section, options, diagnostics);
   auto tags = parse_tags(section, options.log_group_tags, diagnostics);
 
-  const std::string region = known_region(options, context.aws);
+  // Without asking the network.
+  const std::string region = configured_region(options.region, options.profile, context.aws);
   AwsSettings settings{
       .region = options.region,
       .endpoint = options.endpoint,
@@ -272,12 +337,10 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
       .kms_key = options.log_group_kms_key,
       .tags = std::move(tags)};
 
-  const auto first_set = [](const LocatedText& a, const LocatedText& b) {
-    return a.text.empty() ? b.text : a.text;
-  };
-  const std::string group = first_set(options.log_group_template, options.log_group_name);
-  std::string stream = first_set(options.log_stream_template, options.log_stream_name);
-  if (stream.empty()) stream = options.log_stream_prefix.text + "<tag>";
+  CloudWatchLogsOutput::GoNames names{
+      .group = is_go_template(options.log_group_name) ? options.log_group_name.text : "",
+      .stream = is_go_template(options.log_stream_name) ? options.log_stream_name.text : "",
+      .read_task = [&environment = context.aws] { return read_ecs_task(environment); }};
 
   MadeOutput made;
   made.destination = fmt::format(
@@ -292,8 +355,7 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
                       .record_bytes_max = static_cast<uint32_t>(options.record_size_max.bytes)},
       context.clock);
   made.output = std::make_unique<CloudWatchLogsOutput>(
-      fmt::format("cloudwatch_logs:{}:{}:{}:{}", options.region, options.endpoint, group, stream),
-      std::move(destination), std::move(delivery), std::move(batches),
+      identity, std::move(destination), std::move(names), std::move(delivery), std::move(batches),
       [settings = std::move(settings), &environment = context.aws] {
         return make_aws_client(kCloudWatchLogs, settings, environment);
       },

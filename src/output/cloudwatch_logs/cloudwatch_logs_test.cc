@@ -207,5 +207,45 @@ TEST_F(CloudWatchLogsTest, GoPluginSection) {
   EXPECT_EQ(groups.at(1), "/x/t1\nfluentbit-default");
 }
 
+TEST_F(CloudWatchLogsTest, GoPluginKnowsTheTask) {
+  variables_["ECS_CONTAINER_METADATA_URI_V4"] = "http://169.254.170.2/v4/x";
+  const Pairs pairs = {{"region", "us-east-1"},
+                       {"log_group_name", "/x/$(ecs_cluster)"},
+                       {"log_stream_name", "$(ecs_task_id)-$(tag)"},
+                       {"default_log_group_name", "unknown"}};
+  const auto names = [](Output& output) {
+    OutputMetrics metrics;
+    output.start(metrics);
+    ChunkBuilder chunk("t");
+    chunk.json({}, R"({"a":1})");
+    std::vector<std::string_view> groups;
+    output.group(chunk.view(), chunk.all(), groups);
+    return std::string(groups.at(0));
+  };
+  http_.fail(ErrorCode::Timeout);
+  http_.answer(200, R"({"Cluster":"prod","TaskARN":"arn:aws:ecs:us-east-1:1:task/prod/158d"})");
+  EXPECT_EQ(names(*make(pairs)->output), "/x/prod\n158d-t");
+  EXPECT_EQ(http_.requests().size(), 2u);
+  variables_.erase("ECS_CONTAINER_METADATA_URI_V4");
+  EXPECT_EQ(names(*make(pairs)->output), "unknown\nfluentbit-default");
+}
+
+TEST_F(CloudWatchLogsTest, GoPluginUuid) {
+  const Pairs pairs = {
+      {"region", "us-east-1"}, {"log_group_name", "g"}, {"log_stream_name", "s-$(uuid)"}};
+  const auto first = make(pairs);
+  const auto second = make(pairs);
+  EXPECT_EQ(first->output->identity(), second->output->identity());
+  ChunkBuilder chunk;
+  chunk.json({}, "{}");
+  std::vector<std::string_view> groups;
+  first->output->group(chunk.view(), chunk.all(), groups);
+  second->output->group(chunk.view(), chunk.all(), groups);
+  EXPECT_NE(groups.at(0), groups.at(1));
+  EXPECT_THAT(std::string(groups.at(0)),
+              ::testing::ContainsRegex(
+                  "g\ns-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"));
+}
+
 }  // namespace
 }  // namespace noroshi

@@ -54,7 +54,8 @@ Result<LogNameTemplate> LogNameTemplate::parse(std::string_view text) {
   return name;
 }
 
-Result<LogNameTemplate> LogNameTemplate::parse_go(std::string_view text) {
+Result<LogNameTemplate> LogNameTemplate::parse_go(std::string_view text,
+                                                  const Variables& variables) {
   LogNameTemplate name;
   const auto add = [&](const std::string& part_text) -> Status {
     NOROSHI_ASSIGN(RecordTemplate part, RecordTemplate::parse(part_text));
@@ -73,7 +74,8 @@ Result<LogNameTemplate> LogNameTemplate::parse_go(std::string_view text) {
     std::string variable(text.substr(begin + 2, end - begin - 2));
     if (variable.empty()) return fail(ErrorCode::InvalidArgument, "\"$()\" names nothing");
     if (variable == "tag" || variable.starts_with("tag[")) variable.replace(0, 3, "TAG");
-    NOROSHI_TRY(add("$" + variable));
+    const auto known = variables.find(variable);
+    NOROSHI_TRY(add(known != variables.end() ? escape_template(known->second) : "$" + variable));
     text.remove_prefix(end + 1);
   }
   return name;

@@ -8,6 +8,7 @@
 // same here.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,8 +28,11 @@ class LogNameTemplate {
  public:
   // $TAG, $TAG[1], $key['sub'] as RecordTemplate has them. Errors: InvalidArgument.
   [[nodiscard]] static Result<LogNameTemplate> parse(std::string_view text);
-  // $(tag), $(tag[1]), $(key), $(key['sub']); every other '$' is itself.
-  [[nodiscard]] static Result<LogNameTemplate> parse_go(std::string_view text);
+  // $(tag), $(tag[1]), $(key), $(key['sub']); every other '$' is itself. $(name) of `variables` is
+  // that text.
+  using Variables = std::map<std::string, std::string, std::less<>>;
+  [[nodiscard]] static Result<LogNameTemplate> parse_go(std::string_view text,
+                                                        const Variables& variables = {});
 
   [[nodiscard]] bool is_literal() const;
   [[nodiscard]] bool needs_record() const;
@@ -57,6 +61,12 @@ class LogDestination {
   // As Output::group(): for each record "group\nstream".
   void group(const ChunkView& chunk, std::span<const uint32_t> records,
              std::vector<std::string_view>& groups);
+
+  // Other names from now on, where given.
+  void set_names(std::optional<LogNameTemplate> group, std::optional<LogNameTemplate> stream) {
+    if (group) options_.group = std::move(group);
+    if (stream) options_.stream = std::move(stream);
+  }
 
   struct Names {
     std::string_view group;
