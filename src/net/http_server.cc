@@ -176,14 +176,15 @@ class HttpServer::Implementation {
     connections_.clear();
   }
 
-  void refuse_connections(Milliseconds duration) {
-    asio::post(acceptor_.get_executor(), [this, duration] {
+  void refuse_connections(Milliseconds duration, Milliseconds begin_in) {
+    auto begin = std::make_shared<asio::steady_timer>(acceptor_.get_executor(), begin_in);
+    begin->async_wait([this, begin, duration](error_code) {
       refusal_.expires_after(duration);
       refused_ = true;
       error_code ignored;
       acceptor_.close(ignored);
+      for_each_connection([](Connection& connection) { connection.reset(); });
     });
-    for_each_connection([](Connection& connection) { connection.reset(); });
   }
 
  private:
@@ -591,8 +592,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(HttpServerOptions options,
 uint16_t HttpServer::port() const { return implementation_->port(); }
 size_t HttpServer::connections() const { return implementation_->connections(); }
 void HttpServer::stop(Milliseconds grace) { implementation_->stop(grace); }
-void HttpServer::refuse_connections(Milliseconds duration) {
-  implementation_->refuse_connections(duration);
+void HttpServer::refuse_connections(Milliseconds duration, Milliseconds begin_in) {
+  implementation_->refuse_connections(duration, begin_in);
 }
 
 }  // namespace noroshi

@@ -1,18 +1,14 @@
-// A small HTTP/1.1 server: keep-alive, chunked bodies, Expect: 100-continue, HEAD, files sent from
-// disk.
+// A small HTTP/1.1 server: keep-alive, chunked bodies, Expect: 100-continue, HEAD, files from disk.
 //
-//   NOROSHI_ASSIGN(auto server, HttpServer::start({.port = 2020}, [](const ServerRequest& request)
-//   {
-//     return request.path() == "/health" ? ServerResponse{.body = "ok\n"} : ServerResponse{.status
-//     = 404};
-//   }));
+//   auto server = HttpServer::start({.port = 2020}, [](const ServerRequest& request) {
+//     return ServerResponse{.body = "ok\n"};
+//   });
 //
 // (The client side, http/http_client.h, has HttpRequest and HttpResponse; these are the server's.)
 // start() returns when the port listens; the server's own `threads` run every handler. With one
 // thread (admin) handlers are serialised and must not block; with several (localaws) they run at
 // the same time, one per connection. A client can neither hold memory (header, body and connection
-// limits) nor time (a deadline on every read and write). Names of headers are compared without
-// case.
+// limits) nor time (a deadline on every read and write). Header names compare without case.
 #pragma once
 
 #include <cstdint>
@@ -57,9 +53,9 @@ struct FilePart {
 // How an answer leaves; everything but Whole is for tests that need a broken service.
 enum class Sending {
   Whole,
-  Truncated /* half, then closed */,
-  Reset /* RST, nothing sent */,
-  Never
+  Truncated,  // half of it, then the connection ends
+  Reset,      // RST, nothing sent
+  Never,      // nothing sent, the connection stays open
 };
 
 struct ServerResponse {
@@ -77,11 +73,9 @@ struct ServerResponse {
 class HttpExchange {
  public:
   virtual ~HttpExchange() = default;
-  // False, asked after the head: the body is not read (no 100 Continue), finish() is called at
-  // once.
+  // Asked after the head. False: the body is not read (no 100 Continue), finish() is called next.
   [[nodiscard]] virtual bool wants_body() { return true; }
-  // False: enough, the rest is not read; finish() is called at once and the connection ends after
-  // its answer.
+  // False: enough. finish() is called next and the connection ends after its answer.
   [[nodiscard]] virtual bool take(std::string_view piece) = 0;
   [[nodiscard]] virtual ServerResponse finish() = 0;
 };
@@ -98,12 +92,12 @@ struct HttpServerOptions {
   size_t max_connections = 256;  // further ones get 503 and are closed
   size_t max_header_bytes = 32 * 1024;
   size_t max_body_bytes = 1024 * 1024;  // HttpFunction only
-  Seconds header_timeout{
-      10};  // from the first byte of a request (or the accept) to the end of its head
+  // From the first byte of a request (or the accept) to the end of its head.
+  Seconds header_timeout{10};
   Seconds idle_timeout{75};   // between requests
   Seconds stall_timeout{30};  // one read of a body or write of an answer without progress
-  uint64_t min_body_rate =
-      4096;  // bytes/s a body must reach on average, after the first stall_timeout
+  // Bytes per second that a body must reach on average, after the first stall_timeout.
+  uint64_t min_body_rate = 4096;
   std::string server_name = "noroshi";
 };
 
@@ -122,9 +116,9 @@ class HttpServer {
   // Listens no more, closes idle connections, lets answers under way finish until `grace` is over,
   // joins the threads. Idempotent. Not from a handler.
   void stop(Milliseconds grace);
-  // For tests of clients: for `duration` the port is closed (connections are refused) and the open
-  // ones reset.
-  void refuse_connections(Milliseconds duration);
+  // For tests of clients: beginning after `begin_in` (time for an answer under way to leave), the
+  // port is closed for `duration` (connections are refused) and the open connections are reset.
+  void refuse_connections(Milliseconds duration, Milliseconds begin_in = Milliseconds(0));
 
  private:
   class Implementation;
