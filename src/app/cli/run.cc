@@ -1,0 +1,184 @@
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+#include "admin/admin_server.h"
+#include "app/cli/verbs.h"
+#include "app/plugins.h"
+#include "aws/credentials.h"
+#include "base/log.h"
+#include "config/classic.h"
+#include "pipeline/pipeline.h"
+
+namespace noroshi {
+namespace {
+
+// Inside ECS's default stopTimeout of 30 s. Fluent Bit's default of 5 s loses what an application writes last.
+constexpr Nanoseconds kDefaultGrace = Seconds(25);
+constexpr Nanoseconds kUnlimitedGrace = std::chrono::hours(24);
+
+// The flags become a [SERVICE] section behind the file's own, so that they win over it.
+std::string flags_as_service(const RunArguments& arguments) {
+  std::string text = "[SERVICE]\n";
+  const auto line = [&](std::string_view key, const std::optional<std::string>& value) {
+    if (value) text += fmt::format("    {}  {}\n", key, *value);
+  };
+  line("Flush", arguments.flush);
+  line("storage.path", arguments.storage_path);
+  if (arguments.http) line("HTTP_Server", "On");
+  line("HTTP_Port", arguments.http_port);
+  line("HTTP_Listen", arguments.http_listen);
+  if (!arguments.log_file.empty()) line("Log_File", arguments.log_file);
+  return text == "[SERVICE]\n" ? "" : text;
+}
+
+Document read_configuration(const RunArguments& arguments, Diagnostics& diagnostics) {
+  Document document;
+  if (!arguments.config.empty()) {
+    document = parse_classic_file(arguments.config, diagnostics);
+  } else if (const char* inline_text = std::getenv("NOROSHI_CONFIG"); inline_text != nullptr && *inline_text != '\0') {
+    document = parse_classic_text("NOROSHI_CONFIG", inline_text, diagnostics);
+  } else {
+    diagnostics.error({}, "no configuration").help("name a file: noroshi -c fluent-bit.conf");
+  }
+  if (const std::string flags = flags_as_service(arguments); !flags.empty()) {
+    Document extra = parse_classic_text("command line", flags, diagnostics);
+    for (Section& section : extra.sections) document.sections.push_back(std::move(section));
+    for (auto& file : extra.files) document.files.push_back(std::move(file));
+  }
+  return document;
+}
+
+bool change_directory(const RunArguments& arguments) {
+  if (arguments.working_directory.empty() || chdir(arguments.working_directory.c_str()) == 0) return true;
+  std::perror(fmt::format("noroshi: cannot work in {}", arguments.working_directory).c_str());
+  return false;
+}
+
+// Signals are taken by sigtimedwait() on the main thread; every thread made later inherits the block.
+sigset_t block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+// The number of the signal that came within `wait`, or 0.
+int next_signal(const sigset_t& signals, Nanoseconds wait) {
+  timespec time{};
+  time.tv_sec = static_cast<time_t>(wait.count() / 1'000'000'000);
+  time.tv_nsec = static_cast<long>(wait.count() % 1'000'000'000);
+  const int signal = sigtimedwait(&signals, nullptr, &time);
+  return signal > 0 ? signal : 0;
+}
+
+void apply_log_options(const ServiceOptions& service, int verbosity) {
+  LogLevel level = service.log_level;
+  if (verbosity > 0) level = verbosity == 1 ? LogLevel::Debug : LogLevel::Trace;
+  if (verbosity < 0) level = LogLevel::Off;
+  set_log_level(level);
+  if (!service.log_file.empty() && !set_log_file(service.log_file.c_str())) {
+    log_error("log", "cannot write {}; the log stays on stderr", service.log_file);
+  }
+}
+
+}  // namespace
+
+int run(const RunArguments& arguments) {
+  const sigset_t signals = block_signals();
+  if (!change_directory(arguments)) return 1;
+  Diagnostics diagnostics;
+  const Document document = read_configuration(arguments, diagnostics);
+  std::unique_ptr<Pipeline> pipeline;
+  if (!diagnostics.has_errors()) {
+    pipeline = Pipeline::build(document, {.plugins = all_plugins(),
+                                          .aws = aws_process_environment(),
+                                          .parsers_files = arguments.parsers_files},
+                               diagnostics);
+  }
+  diagnostics.print(stderr);
+  if (pipeline == nullptr) {
+    log_error("config", "configuration file contains errors, aborting.");
+    return 1;
+  }
+  apply_log_options(pipeline->service(), arguments.verbosity);
+  log_info("noroshi", "version {}, pid {}\n{}", NOROSHI_VERSION, getpid(), pipeline->describe());
+
+  pipeline->start();
+  Health health(pipeline->service());
+  std::unique_ptr<HttpServer> admin;
+  if (pipeline->service().http_server) {
+    Result<std::unique_ptr<HttpServer>> server = start_admin_server(*pipeline, health);
+    if (!server) {
+      log_error("admin", "{}", server.error().message);
+      return 1;
+    }
+    admin = *std::move(server);
+    log_info("admin", "listening on port {}", admin->port());
+  }
+
+  int signal = 0;
+  while (signal == 0 && !pipeline->inputs_ended()) {
+    health.observe(take_health_facts(*pipeline));
+    signal = next_signal(signals, Seconds(1));
+  }
+  const ServiceOptions& service = pipeline->service();
+  const Nanoseconds grace = service.grace_unlimited ? kUnlimitedGrace : service.grace.value_or(kDefaultGrace);
+  if (signal != 0) {
+    log_info("noroshi", "caught signal ({}), delivering what is here within {:.0f} seconds", strsignal(signal),
+             std::chrono::duration<double>(grace).count());
+  } else {
+    log_info("noroshi", "all inputs have ended");
+  }
+  std::atomic<bool> hurry{false}, done{false};
+  std::thread second_signal([&] {
+    while (!done.load()) {
+      if (next_signal(signals, Milliseconds(50)) == 0) continue;
+      log_warn("noroshi", "second signal: ending now; what is undelivered stays in the journal");
+      hurry.store(true);
+      return;
+    }
+  });
+  const ShutdownReport report = pipeline->shutdown(grace, hurry);
+  done.store(true);
+  second_signal.join();
+  admin.reset();
+  if (report.complete) {
+    log_info("noroshi", "{}", report.summary);
+  } else {
+    log_error("noroshi", "{}", report.summary);
+  }
+  return report.complete ? 0 : 1;
+}
+
+int check(const RunArguments& arguments) {
+  if (!change_directory(arguments)) return 1;
+  set_log_level(LogLevel::Error);
+  Diagnostics diagnostics;
+  const Document document = read_configuration(arguments, diagnostics);
+  // Even after a syntax error: what can be read is checked too, so that one run shows everything.
+  const std::unique_ptr<Pipeline> pipeline =
+      Pipeline::build(document, {.plugins = all_plugins(),
+                                 .aws = aws_process_environment(),
+                                 .check_only = true,
+                                 .parsers_files = arguments.parsers_files},
+                      diagnostics);
+  diagnostics.print(stderr);
+  if (pipeline == nullptr || diagnostics.has_errors()) {
+    std::fprintf(stderr, "configuration test has failed\n");
+    return 1;
+  }
+  std::fprintf(stderr, "configuration test is successful\n");
+  std::printf("effective pipeline:\n%s", pipeline->describe().c_str());
+  return 0;
+}
+
+}  // namespace noroshi

@@ -1,0 +1,28 @@
+#include "app/plugins.h"
+
+#include "filter/grep/grep.h"
+#include "filter/modify/modify.h"
+#include "filter/parser/parser.h"
+#include "filter/partial_message/partial_message.h"
+#include "filter/record_modifier/record_modifier.h"
+#include "filter/rewrite_tag/rewrite_tag.h"
+#include "input/forward/forward.h"
+#include "output/cloudwatch_logs/cloudwatch_logs.h"
+#include "output/file/file.h"
+#include "output/null/null.h"
+#include "output/s3/s3.h"
+#include "output/stdout/stdout.h"
+
+namespace noroshi {
+
+const PluginSet& all_plugins() {
+  static const PluginSet plugins{
+      .inputs = {&kForwardInput},
+      .filters = {&kParserFilter, &kGrepFilter, &kRecordModifierFilter, &kModifyFilter, &kRewriteTagFilter,
+                  &kPartialMessageFilter},
+      .outputs = {&kCloudWatchLogsPlugin, &kS3Plugin, &kStdoutPlugin, &kFilePlugin, &kNullPlugin},
+  };
+  return plugins;
+}
+
+}  // namespace noroshi
