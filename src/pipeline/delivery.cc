@@ -58,6 +58,12 @@ void DeliveryWorker::start(const LoadedCheckpoint& loaded) {
     group.next = group.delivered = saved.delivered;
   }
   reader_ = journal_.make_reader(cursor_);
+  if (loaded.origin == CheckpointOrigin::New) {
+    // A file from the first moment: `noroshi journal ls` shows every output and its lag.
+    if (const Status made = journal_.save_checkpoint(saved_, false); !made) {
+      log_warn("output:" + settings_.instance, "cannot save the checkpoint: {}", made.error().message);
+    }
+  }
   if (const uint64_t backlog = journal_.bytes_from(cursor_); backlog > 0) {
     log_info("output:" + settings_.instance, "continues at record {} with {:.1f} MB waiting in the journal",
              cursor_.value, static_cast<double>(backlog) / 1e6);

@@ -141,11 +141,11 @@ std::optional<MadeFilter> make(const Section& section, const FilterContext& cont
     if (!context.parsers.contains(name.text)) {
       const auto known = context.parsers.names();
       const std::string near = nearest_name(name.text, known);
-      diagnostics.error(name.where, fmt::format("there is no parser named '{}'", name.text))
+      diagnostics.error(name.where, fmt::format("there is no parser named \"{}\"", name.text))
           .help(near.empty()
                     ? fmt::format("define it in a [PARSER] section; known are {}",
                                   fmt::join(known, ", "))
-                    : fmt::format("did you mean '{}'?", near));
+                    : fmt::format("did you mean \"{}\"?", near));
       continue;
     }
     auto parser = context.parsers.make(name.text);
