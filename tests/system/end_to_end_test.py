@@ -13,8 +13,8 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import (BIN, BUCKET, REGION, ROOT, SPECIFIED_CONFIG, ForwardClient, SystemTest, entry, event_time, fetch,
-                     free_port, new_ack_id, packed_forward, wait_for)
+from harness import (BIN, SPECIFIED_CONFIG, SystemTest, entry, event_time, fetch, free_port, new_ack_id, packed_forward,
+                     wait_for)
 
 import msgpack
 
@@ -52,7 +52,7 @@ class Specified(SystemTest):
     def test_one_million_records_none_lost_none_twice_none_misrouted(self):
         count = int(os.environ.get("NOROSHI_TEST_RECORDS", "1000000"))
         router = self.start()
-        client = ForwardClient(self.port)
+        client = self.connect(self.port)
         errors, entries, waiting, base = [], [], 0, time.time()
         started = time.monotonic()
         for number in range(count):
@@ -87,7 +87,7 @@ class Specified(SystemTest):
         router = self.start()
         number, errors = 0, []
         pending = collections.deque()  # (ack id, frame) sent and not acknowledged: repeated after a crash, as clients do
-        client = ForwardClient(self.port)
+        client = self.connect(self.port)
         for _ in range(rounds):
             killer = threading.Timer(0.05 + rng.random() * 0.6, lambda process=router: process.kill())
             killer.start()
@@ -110,7 +110,7 @@ class Specified(SystemTest):
             router.wait()
             client.close()
             router = self.start_router(self.config, self.admin)
-            client = ForwardClient(self.port)
+            client = self.connect(self.port)
             for ack_id, frame in pending:
                 client.send(frame)
             while pending:
@@ -129,9 +129,9 @@ class Specified(SystemTest):
 
     def test_an_outage_of_both_destinations_loses_nothing_and_health_stays_200(self):
         router = self.start()
-        fault = {"service": "*", "outage": True}
+        fault = {"service": "*", "action": "reset_before"}
         fetch(f"{self.endpoint}/_localaws/faults", json.dumps(fault).encode())
-        client = ForwardClient(self.port)
+        client = self.connect(self.port)
         for number in range(2000):
             client.send(msgpack.packb(["backend-firelens-1", event_time(time.time()),
                                        docker_record(line(number, "ERROR" if number % 10 == 0 else "INFO")), {}]))
@@ -147,7 +147,7 @@ class Specified(SystemTest):
 
     def test_an_error_is_visible_within_a_second_and_sigterm_waits_for_the_last_words(self):
         router = self.start()
-        client = ForwardClient(self.port)
+        client = self.connect(self.port)
         client.send(msgpack.packb(["backend-firelens-1", event_time(time.time()), docker_record(line(0, "ERROR")), {}]))
         sent = time.monotonic()
         wait_for("the error in CloudWatch Logs", lambda: self.log_events(), 5)
@@ -164,7 +164,7 @@ class Specified(SystemTest):
         router = self.start()
 
         def send(first):
-            client = ForwardClient(self.port)
+            client = self.connect(self.port)
             for number in range(first, first + 5000):
                 client.send(msgpack.packb([f"backend-firelens-{first}", event_time(time.time()),
                                            docker_record(line(number, LEVELS[number % 20])), {}]))
@@ -184,7 +184,7 @@ class Specified(SystemTest):
 
     def test_the_journal_verbs_work_beside_the_running_router(self):
         router = self.start()
-        client = ForwardClient(self.port)
+        client = self.connect(self.port)
         client.send(packed_forward("app", [entry(1763866380, docker_record(line(n, "INFO"))) for n in range(10)], "id"))
         client.wait_ack()
         state = self.directory / "state"
@@ -203,7 +203,7 @@ class Specified(SystemTest):
     def test_the_http_api(self):
         router = self.start()
         api = f"http://127.0.0.1:{self.admin}"
-        client = ForwardClient(self.port)
+        client = self.connect(self.port)
         client.send(packed_forward("app", [entry(time.time(), docker_record(line(n, "ERROR"))) for n in range(7)], "id"))
         client.wait_ack()
         wait_for("delivery", lambda: len(self.log_events()) == 7)
@@ -256,7 +256,7 @@ class Check(SystemTest):
 [OUTPUT]
     Name s3
     Match *
-    bucket b
+    bucket backend-logs
     total_file_sise 10M
     compression zip
 """)
@@ -292,7 +292,7 @@ class Check(SystemTest):
     Name s3
     Match *
     region eu-west-1
-    bucket b
+    bucket backend-logs
     s3_key_format /logs/%Y/%m/%d.gz
 """)
         self.assertEqual(result.returncode, 0, result.stderr)

@@ -69,9 +69,9 @@ class SystemTest(unittest.TestCase):
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def spawn(self, name, command, environment=None, **arguments):
-        log = open(self.directory / f"{name}.log", "ab")
-        process = subprocess.Popen([str(part) for part in command], env={**os.environ, **(environment or {})},
-                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log, **arguments)
+        with open(self.directory / f"{name}.log", "ab") as log:
+            process = subprocess.Popen([str(part) for part in command], env={**os.environ, **(environment or {})},
+                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log, **arguments)
         process.name = name
         self.processes.append(process)
         return process
@@ -82,6 +82,11 @@ class SystemTest(unittest.TestCase):
     def alive(self, process):
         self.assertIsNone(process.poll(), f"{process.name} ended:\n{self.log_of(process.name)[-3000:]}")
         return True
+
+    def connect(self, port):
+        client = ForwardClient(port)
+        self.addCleanup(client.close)
+        return client
 
     # -- the pieces ------------------------------------------------------------------------------------------------
 
@@ -95,6 +100,8 @@ class SystemTest(unittest.TestCase):
                       aws_secret_access_key="test")
         self.s3 = boto3.client("s3", config=botocore.config.Config(s3={"addressing_style": "path"}), **common)
         self.logs = boto3.client("logs", **common)
+        self.addCleanup(self.s3.close)
+        self.addCleanup(self.logs.close)
         self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         return process
 
