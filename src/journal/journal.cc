@@ -318,12 +318,10 @@ Status JournalImpl::commit() {
 // ----------------------------------------------------------------------------------------------
 
 bool JournalImpl::drop_oldest() {
-  if (!segments_.oldest_sealed()) {
-    // Only the active one is left. It goes when its successor is there, whose name says which
-    // offsets are used; on a disk without room even for that, nothing more is dropped.
-    seal();
-    if (!open_segment()) return false;
-  }
+  // The last segment goes only when its successor is there, whose name says which offsets are used.
+  // On a disk without room even for that, nothing more is dropped.
+  if (!segments_.oldest_sealed()) seal();
+  if (!open_segment()) return false;
   {
     // The names of newer segments must be on stable storage first. Otherwise a power loss could
     // bring back a segment dropped earlier and lose the newer ones: offsets below durable_offset()
