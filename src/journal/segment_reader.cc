@@ -12,7 +12,7 @@ namespace {
 constexpr uint64_t kResyncCrcBytesMax = 64 << 20;
 
 // Skipping an entry beyond this size saves more reading than one more system call costs.
-constexpr uint32_t kSkippedBytesLarge = 64 << 10;
+constexpr uint32_t kSkippedBytesLarge = 8 << 10;
 
 // A buffer that grew beyond this for one large entry is given back.
 constexpr uint64_t kBufferKeptBytesMax = 1 << 20;
