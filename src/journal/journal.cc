@@ -61,7 +61,9 @@ class JournalImpl final : public Journal {
     durable_.store(segments_.first_offset(recovered.next));
     // An output that is still below the oldest segment lost what was there to an earlier
     // DropOldest.
-    segments_.set_dropped_below(segments_.first_offset(recovered.next));
+    if (options_.when_full == WhenFull::DropOldest) {
+      segments_.set_dropped_below(segments_.first_offset(recovered.next));
+    }
   }
 
   Result<Offset> append(const ChunkView& chunk, const Routing& routing) override

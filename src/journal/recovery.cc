@@ -173,24 +173,24 @@ Result<RecoveredJournal> recover_journal(FileSystem& files, const Path& director
     recovered.segments.push_back(std::move(made));
   }
 
-  // The newest segment that holds an entry. Newer ones without any come from a crash right after
-  // their creation. Their name still says where appends were to go on, so the file stays until the
-  // next append begins it anew (or a later segment follows it).
-  while (!recovered.segments.empty()) {
-    Segment& newest = *recovered.segments.back();
-    NOROSHI_TRY(scan_newest(files, newest, recovered.report));
-    if (newest.end_offset.load() > newest.first) break;
-    const uint64_t bytes = newest.end_position.load();
-    if (bytes > kSegmentHeaderBytes) recovered.report.torn_bytes_cut += bytes - kSegmentHeaderBytes;
-    recovered.next = std::max(recovered.next, newest.first);
-    recovered.segments.pop_back();
-  }
-  for (size_t i = 0; i + 1 < recovered.segments.size(); ++i) {
-    recovered.segments[i]->end_offset.store(recovered.segments[i + 1]->first);
-  }
-  Offset end = recovered.next;
+  Offset end;
   if (!recovered.segments.empty()) {
-    end = std::max(end, recovered.segments.back()->end_offset.load());
+    const SegmentPointer newest = recovered.segments.back();
+    NOROSHI_TRY(scan_newest(files, *newest, recovered.report));
+    end = newest->end_offset.load();
+    if (end == newest->first) {
+      // Without any entry: a crash right after its creation. Its name still says where appends were
+      // to go on. The file stays until the next append replaces it, or a later segment follows it.
+      const uint64_t bytes = newest->end_position.load();
+      if (bytes > kSegmentHeaderBytes)
+        recovered.report.torn_bytes_cut += bytes - kSegmentHeaderBytes;
+      recovered.segments.pop_back();
+    }
+  }
+  for (size_t i = 0; i < recovered.segments.size(); ++i) {
+    Segment& segment = *recovered.segments[i];
+    const bool last = i + 1 == recovered.segments.size();
+    segment.end_offset.store(last ? end : recovered.segments[i + 1]->first);
   }
   NOROSHI_ASSIGN(const Offset delivered, highest_in_checkpoints(files, directory, recovered.id));
   recovered.next = std::max(end, delivered);
