@@ -12,6 +12,7 @@
 #include "input/forward/frame_builder.h"
 #include "input/forward/test_client.h"
 #include "input/recording_sink.h"
+#include "input/test_section.h"
 #include "net/listener_registry.h"
 #include "net/stream_listener.h"
 #include "parser/parser_registry.h"
@@ -22,20 +23,6 @@ namespace {
 using namespace std::chrono_literals;
 
 const std::string kSeconds = integer(1'700'000'000);
-
-Section section_of(const std::vector<std::pair<std::string, std::string>>& properties) {
-  Section section;
-  section.kind = SectionKind::Input;
-  section.title = "INPUT";
-  for (const auto& [key, value] : properties) {
-    Property property;
-    property.key = key;
-    property.name = to_lower(key);
-    property.values.push_back({value, {}, false});
-    section.properties.push_back(std::move(property));
-  }
-  return section;
-}
 
 class ForwardConfiguration : public testing::Test {
  protected:
