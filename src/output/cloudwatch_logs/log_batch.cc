@@ -205,11 +205,10 @@ Result<uint32_t> LogBatch::add(const ChunkView& chunk, std::span<const uint32_t>
     if (message->log_key_missing) {
       if (metrics != nullptr) metrics->log_key_missing.add();
       if (const auto times = context_->log_key_missing.admit()) {
-        log_warn(
-            context_->options.component,
-            "records without log_key \"{}\" are sent whole as JSON ({} since the last time): a "
-            "filter before may have replaced the key",
-            context_->options.log_key, times);
+        log_warn(context_->options.component,
+                 "records without log_key \"{}\" are sent whole as JSON ({} times): a "
+                 "filter before may have replaced the key",
+                 context_->options.log_key, times);
       }
     }
   }

@@ -164,6 +164,12 @@ LogsDelivery::Step LogsDelivery::settle_accepted(LogBatch& batch, const AwsAnswe
   batch.reject({range.begin, too_old_end}, DropReason::TooOld);
   batch.reject({too_old_end, begin}, DropReason::Expired);
   batch.reject({end, range.end}, DropReason::TooNew);
+  if (begin > range.begin || end < range.end) {
+    delivery.reason =
+        "CloudWatch Logs takes no records older than 14 days or than the group's retention, and "
+        "none "
+        "more than 2 hours ahead";
+  }
   batch.settle_next();
   accepted_any_ = true;
   token_repeated_ = false;

@@ -194,6 +194,7 @@ TEST_F(LogsDeliveryTest, RejectedByAge) {
                        "tooNewLogEventStartIndex":8}})");
   const Delivery delivery = deliver(10);
   EXPECT_EQ(delivery.outcome, Outcome::Delivered);
+  EXPECT_NE(delivery.reason, "");
   ASSERT_EQ(delivery.rejected.size(), 5u);
   const std::vector<std::pair<uint64_t, DropReason>> expected = {{500, DropReason::TooOld},
                                                                  {501, DropReason::Expired},
