@@ -23,8 +23,8 @@ target_link_options(noroshi_flags INTERFACE -fuse-ld=lld)
 include(GoogleTest)
 
 # noroshi_component(name [DIRECTORY dir] [LIBRARIES …])
-# Library noroshi_<name> of all sources in src/<name>/ (recursively), <name>_test of its *_test.cc, and with
-# NOROSHI_FUZZ one program per *_fuzz.cc. main.cc belongs to noroshi_program().
+# Library noroshi_<name> of all sources in src/<name>/ (recursively), <name>_test of its *_test.cc, with
+# NOROSHI_BENCH <name>_bench of its *_bench.cc, and with NOROSHI_FUZZ one program per *_fuzz.cc. main.cc belongs to noroshi_program().
 function(noroshi_component name)
   cmake_parse_arguments(arg "" "DIRECTORY" "LIBRARIES" ${ARGN})
   if(NOT arg_DIRECTORY)
@@ -35,6 +35,8 @@ function(noroshi_component name)
   list(FILTER sources EXCLUDE REGEX "(_test|_fuzz|_bench|/main)\\.cc$")
   set(tests ${all})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  set(benches ${all})
+  list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
   set(fuzzers ${all})
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
 
@@ -50,6 +52,10 @@ function(noroshi_component name)
     target_link_libraries(${name}_test PRIVATE noroshi_${name} GTest::gmock GTest::gtest GTest::gtest_main)
     gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
       WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} PROPERTIES LABELS unit TIMEOUT 300)
+  endif()
+  if(NOROSHI_BENCH AND benches)
+    add_executable(${name}_bench ${benches})
+    target_link_libraries(${name}_bench PRIVATE noroshi_${name} benchmark::benchmark)
   endif()
   if(NOROSHI_FUZZ)
     foreach(source ${fuzzers})

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -157,11 +158,15 @@ class Fields {
   template <typename First>
   bool move(First first) {
     if (std::is_partitioned(pairs_.begin(), pairs_.end(), first)) return false;
-    std::stable_partition(pairs_.begin(), pairs_.end(), first);
+    moved_.clear();
+    std::copy_if(pairs_.begin(), pairs_.end(), std::back_inserter(moved_), first);
+    std::copy_if(pairs_.begin(), pairs_.end(), std::back_inserter(moved_), std::not_fn(first));
+    pairs_.swap(moved_);
     return true;
   }
 
   std::vector<Pair> pairs_;
+  std::vector<Pair> moved_;  // kept for its memory
 };
 
 class ModifyFilter final : public Filter {

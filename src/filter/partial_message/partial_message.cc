@@ -184,7 +184,13 @@ class PartialMessageFilter final : public Filter {
     }
     rewriter_.finish();
     // Joined records stand in this chunk now, so it carries the acks of all their pieces.
-    chunk.acks.insert(chunk.acks.end(), joined_acks_.begin(), joined_acks_.end());
+    const auto own = static_cast<ptrdiff_t>(chunk.acks.size());
+    for (auto& ack : joined_acks_) {
+      const auto own_end = chunk.acks.begin() + own;
+      if (std::find(chunk.acks.begin(), own_end, ack) == own_end) {
+        chunk.acks.push_back(std::move(ack));
+      }
+    }
     joined_acks_.clear();
   }
 
@@ -221,6 +227,11 @@ class PartialMessageFilter final : public Filter {
       message->hold(chunk.acks);
       return true;
     }
+    if (const auto early = message->early.find(piece.ordinal); early != message->early.end()) {
+      if (early->second.log != piece.log) return false;
+      message->hold(chunk.acks);
+      return true;
+    }
     const uint64_t bytes_before = message->bytes();
     if (bytes_before + piece.log.size() + kBytesPerPiece > options_.size_limit.bytes ||
         message->early.size() >= kEarlyPiecesMax) {
@@ -229,8 +240,7 @@ class PartialMessageFilter final : public Filter {
       return false;
     }
     message->hold(chunk.acks);
-    message->early.insert_or_assign(piece.ordinal,
-                                    Message::Early{std::string(piece.log), piece.last});
+    message->early.emplace(piece.ordinal, Message::Early{std::string(piece.log), piece.last});
     message->take_early();
     open_bytes_ += message->bytes() - bytes_before;
     if (message->complete) put(message);
