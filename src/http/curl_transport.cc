@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <mutex>
 
 #include "base/check.h"
@@ -36,6 +37,12 @@ void initialise_curl_once() {
   std::call_once(once, [] {
     const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
     CHECK(code == CURLE_OK, curl_easy_strerror(code));
+    // With CURLOPT_NOSIGNAL (needed with threads) libcurl leaves SIGPIPE to the program, and
+    // OpenSSL's writes raise it when a peer goes away. Its default would end the process.
+    struct sigaction current{};
+    if (sigaction(SIGPIPE, nullptr, &current) == 0 && current.sa_handler == SIG_DFL) {
+      std::signal(SIGPIPE, SIG_IGN);
+    }
   });
 }
 

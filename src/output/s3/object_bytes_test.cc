@@ -163,6 +163,10 @@ TEST_F(SpoolTest, AFullDiskMakesLaterObjectsSmaller) {
   EXPECT_EQ(space.batch_bytes_max(), UINT64_MAX);
   space.note_disk_full(50'000'000);
   EXPECT_EQ(space.batch_bytes_max(), 25'000'000U);
+  space.note_delivered();
+  EXPECT_EQ(space.batch_bytes_max(), 31'250'000U);
+  for (int i = 0; i < 200; ++i) space.note_delivered();
+  EXPECT_EQ(space.batch_bytes_max(), UINT64_MAX);
   space.note_disk_full(10);
   EXPECT_EQ(space.batch_bytes_max(), 1U << 20);
 }

@@ -102,6 +102,7 @@ class S3Output final : public Output {
     auto& object = static_cast<S3Batch&>(batch);
     Delivery delivery = upload_.deliver(object, deadline);
     if (delivery.outcome == Delivery::Outcome::Delivered) {
+      batches_->spools.note_delivered();
       log_debug(batches_->component, "s3 object {} ({} bytes)", object.key(), object.bytes());
       // S3 answers: a good moment to tidy up.
       upload_.abort_orphans(batches_->uploads, kOrphansPerDelivery, deadline);

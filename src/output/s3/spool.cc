@@ -99,4 +99,10 @@ void SpoolSpace::note_disk_full(uint64_t spool_bytes) {
   learned_bytes_max_ = std::max(kLearnedBytesMin, spool_bytes / 2);
 }
 
+void SpoolSpace::note_delivered() {
+  const uint64_t more = learned_bytes_max_ / 4;
+  learned_bytes_max_ =
+      learned_bytes_max_ > UINT64_MAX - more ? UINT64_MAX : learned_bytes_max_ + more;
+}
+
 }  // namespace noroshi

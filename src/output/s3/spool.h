@@ -58,6 +58,8 @@ class SpoolSpace {
   [[nodiscard]] bool crowded() const { return used_ >= bytes_max(); }
   // The disk was full when a spool had so many bytes: later ones end well before that.
   void note_disk_full(uint64_t spool_bytes);
+  // An object is delivered and its space is free: the next may be a quarter larger again.
+  void note_delivered();
 
  private:
   friend class Spool;
