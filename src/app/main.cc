@@ -2,9 +2,11 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <string_view>
 
 #include "admin/admin_server.h"
 #include "app/cli/verbs.h"
+#include "app/ship/ship_main.h"
 
 namespace {
 
@@ -23,6 +25,8 @@ void add_run_flags(CLI::App& app, noroshi::RunArguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // The verb `ship` has a command of its own behind it and so a command line of its own.
+  if (argc > 1 && std::string_view(argv[1]) == "ship") return noroshi::ship::ship_main(argc - 1, argv + 1);
 
   CLI::App app("noroshi, a log router for AWS FireLens: reads Fluent Bit's configuration, loses no acknowledged record",
                "noroshi");

@@ -6,7 +6,9 @@
 #include "filter/partial_message/partial_message.h"
 #include "filter/record_modifier/record_modifier.h"
 #include "filter/rewrite_tag/rewrite_tag.h"
+#include "input/dummy/dummy.h"
 #include "input/forward/forward.h"
+#include "input/stdin/stdin.h"
 #include "output/cloudwatch_logs/cloudwatch_logs.h"
 #include "output/file/file.h"
 #include "output/null/null.h"
@@ -17,7 +19,7 @@ namespace noroshi {
 
 const PluginSet& all_plugins() {
   static const PluginSet plugins{
-      .inputs = {&kForwardInput},
+      .inputs = {&kForwardInput, &kDummyInput, &kStdinInput},
       .filters = {&kParserFilter, &kGrepFilter, &kRecordModifierFilter, &kModifyFilter, &kRewriteTagFilter,
                   &kPartialMessageFilter},
       .outputs = {&kCloudWatchLogsPlugin, &kS3Plugin, &kStdoutPlugin, &kFilePlugin, &kNullPlugin},
