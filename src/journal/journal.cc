@@ -157,6 +157,7 @@ class JournalImpl final : public Journal {
   Mutex append_mutex_;
   SegmentPointer active_ GUARDED_BY(append_mutex_);
   std::unique_ptr<File> file_ GUARDED_BY(append_mutex_);  // of active_
+  bool uncut_ GUARDED_BY(append_mutex_) = false;  // a failed append left bytes behind in file_
   EntryEncoder encoder_ GUARDED_BY(append_mutex_);
   uint64_t unchecked_bytes_ GUARDED_BY(append_mutex_) = kFreeSpaceCheckBytes;
   Monotonic full_since_ GUARDED_BY(append_mutex_) = {};
@@ -242,16 +243,20 @@ Status JournalImpl::check_disk(uint64_t entry_bytes) {
 
 Status JournalImpl::write(EntryLayout layout, const ChunkView& chunk, const Routing& routing) {
   NOROSHI_TRY(prepare_segment(layout.entry_bytes));
-  encoder_.encode(layout, chunk, routing, active_->salt);
   const uint64_t position = active_->end_position.load();
+  if (uncut_) {
+    NOROSHI_TRY(file_->truncate(position));
+    uncut_ = false;
+  }
+  encoder_.encode(layout, chunk, routing, active_->salt);
   Status written = file_->write_at(position, encoder_.pieces());
   if (written) return {};
-  // Nothing may stay behind the last whole entry, or the next one would have to be written over it
-  // while a crash could still show either. Where it cannot be cut off, the segment ends here.
-  const Status cut = file_->truncate(position);
-  if (!cut || written.error().code != ErrorCode::Exhausted) seal();
+  // Nothing may stay behind the last whole entry: written over in part by the next one, it would
+  // look like damage after a crash. What cannot be cut off now is cut off before the next entry.
+  uncut_ = !file_->truncate(position);
   if (written.error().code != ErrorCode::Exhausted) {
     log_error(kComponent, "{}; nothing of this chunk is acknowledged", written.error().message);
+    seal();  // perhaps another file fares better
   }
   return written;
 }
@@ -289,6 +294,7 @@ Status JournalImpl::open_segment() {
   segments_.add(segment);
   active_ = std::move(segment);
   file_ = std::move(file);
+  uncut_ = false;
   return {};
 }
 
