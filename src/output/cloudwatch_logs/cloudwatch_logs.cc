@@ -44,18 +44,17 @@ class CloudWatchLogsOutput final : public Output {
 
   CloudWatchLogsOutput(std::string identity, LogDestinationOptions destination, GoNames names,
                        LogsDeliveryOptions delivery, std::shared_ptr<LogBatchContext> batches,
-                       LogsDelivery::MakeClient make_client, Nanoseconds age_max)
+                       LogsDelivery::MakeClient make_client, Nanoseconds request_interval)
       : identity_(std::move(identity)),
         destination_(std::move(destination)),
         names_(std::move(names)),
         batches_(std::move(batches)),
         delivery_(std::move(delivery), batches_->clock, std::move(make_client)),
-        age_max_(age_max) {}
+        request_interval_(request_interval) {}
 
   BatchLimits limits() const override {
     return {.records_max = log_limits::kRequestRecordsMax,
-            .age_max = age_max_,
-            .request_interval_min = log_limits::kRequestInterval};
+            .request_interval_min = request_interval_};
   }
   std::string identity() const override { return identity_; }
   void group(const ChunkView& chunk, std::span<const uint32_t> records,
@@ -109,7 +108,7 @@ class CloudWatchLogsOutput final : public Output {
   GoNames names_;
   std::shared_ptr<LogBatchContext> batches_;
   LogsDelivery delivery_;
-  Nanoseconds age_max_;
+  Nanoseconds request_interval_;
 };
 
 // ---- From the section to the parts --------------------------------------------------------------
@@ -359,7 +358,9 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
       [settings = std::move(settings), &environment = context.aws] {
         return make_aws_client(kCloudWatchLogs, settings, environment);
       },
-      context.flush.value_or(Nanoseconds{}));
+      // Flush is the longest wait, never the shortest: a second between requests would delay an error.
+      std::min<Nanoseconds>(log_limits::kRequestInterval,
+                            context.flush.value_or(log_limits::kRequestInterval)));
   return made;
 }
 
