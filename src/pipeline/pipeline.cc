@@ -126,8 +126,8 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
   const Monotonic deadline = std::max(started + grace, clock.monotonic() + Milliseconds(100));
   std::vector<OutputInstance*> order;
   for (OutputInstance& output : outputs_) order.push_back(&output);
-  std::stable_sort(order.begin(), order.end(), [](const OutputInstance* left, const OutputInstance* right) {
-    return left->worker->shutdown_order() < right->worker->shutdown_order();
+  std::sort(order.begin(), order.end(), [](const OutputInstance* left, const OutputInstance* right) {
+    return std::pair(left->worker->shutdown_order(), left) < std::pair(right->worker->shutdown_order(), right);
   });
   for (OutputInstance* output : order) output->worker->drain(deadline);
   std::atomic<bool> drained{false};
