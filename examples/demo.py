@@ -163,14 +163,19 @@ class Demo:
             f"http://localhost:{ADMIN_PORT}/api/v1/health")[0] == 200)
         return router
 
+    def written_lines(self):
+        """What the application wrote: both its streams, without what `noroshi ship` says of itself on stderr."""
+        own = re.compile(r"noroshi ship: |\[\d{4}/\d\d/\d\d .*\] \[ship\] ")
+        lines = [(self.directory / name).read_text(errors="replace").splitlines() for name in ("backend.stdout", "backend.log")]
+        return lines[0] + [line for line in lines[1] if not own.match(line)]
+
     def start_backend(self):
         self.backend_port = free_port()
-        # --tee copies every line here before it is sent: the truth that S3 and CloudWatch are compared with.
-        self.written = self.directory / "backend.lines"
+        # --tee copies every line here, stdout and stderr apart: the truth that S3 and CloudWatch are compared with.
         self.start("backend", [
             self.bin / "noroshi", "ship", "--container", "backend", "--port", FORWARD_PORT, "--tee", "--",
             "/usr/bin/python3", "-u", "-m", "uvicorn", "--app-dir", ROOT / "examples/backend", "app:app",
-            "--port", self.backend_port, "--no-use-colors"], stdout=self.written)
+            "--port", self.backend_port, "--no-use-colors"])
         self.backend_url = f"http://127.0.0.1:{self.backend_port}"
         wait_for("the backend", lambda: self.alive("backend") and fetch(f"{self.backend_url}/health")[0] == 200)
         self.requests["GET /health 200"] += 1
@@ -234,7 +239,9 @@ def expected_level(line):
             return parsed.get("level", "(none)")
     if prefix := re.match(r"(DEBUG|INFO|WARNING|ERROR|CRITICAL):", line):
         return prefix[1]
-    return "ERROR" if line.startswith("Traceback (most recent call last):") else "(none)"
+    if line.startswith("Traceback (most recent call last):") or re.match(r"\w+(Error|Exception):", line):
+        return "ERROR"
+    return "(none)"
 
 
 def identity(record):
@@ -243,6 +250,15 @@ def identity(record):
         return record["log"]
     return json.dumps({key: value for key, value in record.items()
                        if key not in ("date", "container_id", "container_name", "source")}, sort_keys=True)
+
+
+def event_record(event):
+    """An event is the record as JSON, or, where log_key found the line itself, that line."""
+    with contextlib.suppress(ValueError):
+        parsed = json.loads(event["message"])
+        if isinstance(parsed, dict):
+            return parsed
+    return {"log": event["message"]}
 
 
 def line_identity(line):
@@ -279,7 +295,7 @@ def latencies(events):
 
 
 def report(demo, memory, shutdown_line):
-    lines = demo.written.read_text(errors="replace").splitlines()
+    lines = demo.written_lines()
     written = collections.Counter(expected_level(line) for line in lines)
     objects, s3_records = demo.read_s3()
     events = demo.read_logs()
@@ -287,7 +303,7 @@ def report(demo, memory, shutdown_line):
     expected_s3 = collections.Counter(line_identity(line) for line in lines)
     expected_logs = collections.Counter(line_identity(line) for line in lines if expected_level(line) in ERROR_LEVELS)
     actual_s3 = collections.Counter(identity(record) for record in s3_records)
-    actual_logs = collections.Counter(identity(json.loads(event["message"])) for event in events)
+    actual_logs = collections.Counter(identity(event_record(event)) for event in events)
     problems = difference("S3", expected_s3, actual_s3) + difference("CloudWatch Logs", expected_logs, actual_logs)
     layout = re.compile(r"logs/year=\d{4}/month=\d\d/day=\d\d/hour=\d\d/\d{6}-[0-9A-Za-z-]+\.gz$")
     problems += [f"S3 key outside the specified layout: {key}" for key, *_ in objects if not layout.fullmatch(key)]
@@ -326,7 +342,7 @@ def report(demo, memory, shutdown_line):
 
 
 def event_line(event):
-    record = json.loads(event["message"])
+    record = event_record(event)
     return record["log"] if "log" in record else event["message"]
 
 
