@@ -8,8 +8,7 @@ target_compile_options(noroshi_flags INTERFACE
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict -Wno-stringop-overflow>
   $<$<BOOL:${NOROSHI_WERROR}>:-Werror>)
 target_include_directories(noroshi_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
-target_compile_definitions(noroshi_flags INTERFACE
-  NOROSHI_VERSION="${PROJECT_VERSION}" NOROSHI_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+target_compile_definitions(noroshi_flags INTERFACE NOROSHI_VERSION="${PROJECT_VERSION}")
 if(NOROSHI_SANITIZE)
   target_compile_options(noroshi_flags INTERFACE -fsanitize=${NOROSHI_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(noroshi_flags INTERFACE -fsanitize=${NOROSHI_SANITIZE})
@@ -50,6 +49,8 @@ function(noroshi_component name)
   if(tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE noroshi_${name} GTest::gmock GTest::gtest GTest::gtest_main)
+    # Only tests know where the sources are: the path would keep two checkouts from sharing ccache's results.
+    target_compile_definitions(${name}_test PRIVATE NOROSHI_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
       WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} PROPERTIES LABELS unit TIMEOUT 300)
   endif()
