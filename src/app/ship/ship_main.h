@@ -1,8 +1,9 @@
+// The command line of `noroshi ship`.
 #pragma once
 
 namespace noroshi::ship {
 
-// The command line of `noroshi ship`: argv[0] is "ship". Prints help and errors itself; the exit
+// argv[0] is "ship". Prints help and errors itself; returns the exit
 // code.
 [[nodiscard]] int ship_main(int argc, char** argv);
 
