@@ -57,7 +57,7 @@ struct LogQuery {
   int64_t start = 0;                                               // inclusive
   int64_t end = INT64_MAX;                                         // exclusive
   bool backward = false;                                           // newest first
-  std::optional<EventKey> after;  // exclusive, in the direction of reading
+  std::optional<EventKey> after = {};  // exclusive, in the direction of reading
   size_t events_max = 10'000;
   size_t bytes_max = 1 << 20;       // of messages
   uint64_t scanned_max = 64 << 20;  // bytes looked at before a page ends unfilled

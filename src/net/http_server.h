@@ -31,11 +31,11 @@ struct ServerHeader {
 };
 
 struct ServerRequest {
-  std::string method;
-  std::string target;                 // byte for byte as sent: signatures are computed over it
-  std::vector<ServerHeader> headers;  // in the order sent, repetitions kept
-  std::string body;                   // filled for an HttpFunction only
-  std::string peer;                   // "127.0.0.1:40000"
+  std::string method = {};
+  std::string target = {};                 // byte for byte as sent: signatures are computed over it
+  std::vector<ServerHeader> headers = {};  // in the order sent, repetitions kept
+  std::string body = {};                   // filled for an HttpFunction only
+  std::string peer = {};                   // "127.0.0.1:40000"
 
   [[nodiscard]] std::string_view path() const;   // target up to '?'
   [[nodiscard]] std::string_view query() const;  // after '?', else empty
