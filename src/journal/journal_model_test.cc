@@ -306,7 +306,9 @@ class Model {
           record.may_be_lost = power_lost;
         }
       }
-      ASSERT_TRUE(records_.contains(appended - 1)) << "appended " << appended << " from nowhere";
+      // A power loss can bring back the head of a failed append. Its records, which nobody was
+      // promised, then count as lost: their offsets are skipped. Reading one of them fails above.
+      ASSERT_TRUE(power_lost || records_.contains(appended - 1)) << "appended " << appended;
     }
     doubts_.clear();
     records_.erase(records_.lower_bound(appended), records_.end());
