@@ -188,11 +188,12 @@ class FluentdDriver(SystemTest):
         self.start()
         words = {"stdout": b'one\n{"n": 1, "level": "ERROR", "message": "cut off"}',
                  "stderr": b"two\n" + b"w" * (PIECE + 10)}
-        container = self.run_container("/bin/busybox cat /data/stderr >&2; /bin/busybox cat /data/stdout\n", files=words,
-                                       at_once=True)
+        container = self.run_container("/bin/busybox cat /data/stderr >&2; /bin/busybox cat /data/stdout\n",
+                                       files=words, at_once=True)
         self.finish(container, 4)
         records = self.s3_records()
-        self.assertEqual(sorted(record["log"] for record in records if "log" in record), ["one", "two", "w" * (PIECE + 10)])
+        self.assertEqual(sorted(record["log"] for record in records if "log" in record),
+                         ["one", "two", "w" * (PIECE + 10)])
         self.assertEqual([(record["level"], record["message"]) for record in records if "n" in record],
                          [("ERROR", "cut off")])
         for record in records:

@@ -76,7 +76,8 @@ class ReadBack(SystemTest):
                     "\"user\": 'STRUCT(id BIGINT, name VARCHAR, roles VARCHAR[])', container_name: 'VARCHAR'})")
         answers = self.query(
             columns=f"DESCRIBE SELECT * FROM {inferred}",
-            total=f"SELECT count(*) AS records, count(DISTINCT n) AS numbers, min(n) AS low, max(n) AS high FROM {declared}",
+            total=f"""SELECT count(*) AS records, count(DISTINCT n) AS numbers, min(n) AS low, max(n) AS high
+                      FROM {declared}""",
             levels=f"SELECT level, count(*) AS records FROM {declared} GROUP BY level",
             partitions=f"SELECT year, month, day, hour, count(*) AS records FROM {declared} GROUP BY ALL",
             elsewhere="SELECT n, date, year, month, day, hour FROM " + declared +

@@ -31,7 +31,7 @@ class S3rver(SystemTest):
         log = self.directory / "s3rver.log"
         log.unlink(missing_ok=True)
         process = self.spawn("s3rver", ["node", S3RVER / "serve.js", self.directory / "s3rver", port, BUCKET])
-        port = int(wait_for("s3rver", lambda: self.alive(process) and log.exists() and log.read_text().partition("\n")[0]))
+        port = int(wait_for("s3rver", lambda: self.alive(process) and log.read_text().partition("\n")[0]))
         self.endpoint, self.s3_port = f"http://127.0.0.1:{port}", port
         self.s3 = boto3.client("s3", endpoint_url=self.endpoint, region_name=REGION, aws_access_key_id="S3RVER",
                                aws_secret_access_key="S3RVER",
