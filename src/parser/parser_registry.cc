@@ -279,6 +279,6 @@ std::vector<std::string> ParserRegistry::names() const {
   return names;
 }
 
-std::vector<OptionInfo> ParserRegistry::option_infos() { return parser_option_table().options(); }
+const OptionTableBase& ParserRegistry::option_table() { return parser_option_table(); }
 
 }  // namespace noroshi

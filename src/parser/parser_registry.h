@@ -18,9 +18,9 @@
 
 namespace noroshi {
 
-class Diagnostics;  // config/diagnostics.h
-struct Section;     // config/document.h
-struct OptionInfo;  // config/option_table.h
+class Diagnostics;      // config/diagnostics.h
+class OptionTableBase;  // config/option_table_base.h
+struct Section;         // config/document.h
 
 class ParserRegistry {
  public:
@@ -38,8 +38,8 @@ class ParserRegistry {
   // All names, sorted: for suggestions.
   [[nodiscard]] std::vector<std::string> names() const;
 
-  // The options of a [PARSER] section, for docs and suggestions.
-  static std::vector<OptionInfo> option_infos();
+  // The options of a [PARSER] section, for docs.
+  static const OptionTableBase& option_table();
 
  private:
   struct Definition {

@@ -1,5 +1,7 @@
 #include "filter/rewrite_tag/rewrite_tag.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/log.h"
@@ -158,8 +160,11 @@ std::optional<MadeFilter> make(const Section& section, const FilterContext& cont
   if (options.rules.empty()) {
     diagnostics.warning(section.where, "filter rewrite_tag has no rule: it does nothing");
   }
+  // Of new tags that are the same for every record the pipeline itself knows whether they come back here.
   const std::string_view match = section.value("match");
-  if (!match.empty() && match.find_first_not_of('*') == std::string_view::npos) {
+  const bool computed = std::any_of(rules.begin(), rules.end(),
+                                    [](const Rule& rule) { return !rule.tag.is_literal(); });
+  if (computed && !match.empty() && match.find_first_not_of('*') == std::string_view::npos) {
     diagnostics
         .warning(section.where_of("match"),
                  "rewritten records start again at the head of the chain and come back to this "
