@@ -5,8 +5,8 @@
 
 namespace noroshi {
 
-// The place of text[index .. index+length) of `option`; of the whole value where that cannot be told,
-// because a variable was expanded in it.
+// The place of text[index .. index+length) of `option`; of the whole value where that cannot be
+// told, because a variable was expanded in it.
 [[nodiscard]] inline SourceLocation place_in(const LocatedText& option, size_t index,
                                              size_t length = 1) {
   SourceLocation where = option.where;

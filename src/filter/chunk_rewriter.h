@@ -1,11 +1,12 @@
-// ChunkRewriter: how a filter changes the records of a chunk: they are written anew, in order, into a
-// second body, which then takes the place of the first. The old body's memory serves the next chunk, so
-// nothing is allocated per chunk after warm-up.
+// ChunkRewriter: how a filter changes the records of a chunk: they are written anew, in order, into
+// a second body, which then takes the place of the first. The old body's memory serves the next
+// chunk, so nothing is allocated per chunk after warm-up.
 //
 //   rewriter.begin(chunk);
 //   for (const RecordEntry& entry : chunk.records) {
 //     std::string& body = rewriter.begin_record(entry);   // append one MessagePack map to it …
-//     rewriter.end_record(entry.time);                    // … or rewriter.keep(entry), or neither: dropped
+//     rewriter.end_record(entry.time);                    // … or rewriter.keep(entry), or neither:
+//     dropped
 //   }
 //   rewriter.finish();
 #pragma once
@@ -77,8 +78,9 @@ class ChunkRewriter {
   std::vector<RecordEntry> records_;
 };
 
-// Leaves the records of `chunk` for which keep(entry) is true, in place, their body contiguous; returns how
-// many bytes of body went. Cost: nothing is moved in front of the first record that goes.
+// Leaves the records of `chunk` for which keep(entry) is true, in place, their body contiguous;
+// returns how many bytes of body went. Cost: nothing is moved in front of the first record that
+// goes.
 template <typename Keep>
 size_t keep_records_in_place(Chunk& chunk, Keep keep) {
   const size_t bytes_before = chunk.body.size();

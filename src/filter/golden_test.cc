@@ -1,7 +1,8 @@
 // Golden cases of the filters, as text: tests/golden/filter/<case>/
 //
 //   filter.conf      [PARSER] and [FILTER] sections; the filters form a chain in their order
-//   input.jsonl      {"tag": …, "time": seconds or "seconds.fraction", "record": {…}}; neighbours of one tag form
+//   input.jsonl      {"tag": …, "time": seconds or "seconds.fraction", "record": {…}}; neighbours
+//   of one tag form
 //                    a chunk; {"advance": seconds} lets time pass and ticks
 //   expected.jsonl   what comes out, in order, in the same form
 //   expected.txt     the diagnostics of the configuration, if there are any
@@ -150,8 +151,7 @@ class FilterGolden : public testing::TestWithParam<std::string> {
 
   static const FilterPlugin* plugin(const std::string& name) {
     for (const FilterPlugin* known : {&kParserFilter, &kGrepFilter, &kRecordModifierFilter,
-                                      &kModifyFilter, &kRewriteTagFilter,
-                                      &kPartialMessageFilter}) {
+                                      &kModifyFilter, &kRewriteTagFilter, &kPartialMessageFilter}) {
       if (known->name == name) return known;
     }
     return nullptr;
@@ -209,8 +209,8 @@ class FilterGolden : public testing::TestWithParam<std::string> {
       chunk.tag = tag;
       std::string time_text;
       append_value_text(time_text, *time_value);
-      const auto format = TimeFormat::compile(
-          time_text.find('.') == std::string::npos ? "%s" : "%s.%L", {});
+      const auto format =
+          TimeFormat::compile(time_text.find('.') == std::string::npos ? "%s" : "%s.%L", {});
       const auto time = format->parse(time_text, Timestamp{});
       ASSERT_TRUE(time) << "input.jsonl:" << number << ": " << time_text;
       chunk.append(*time, *record);
@@ -222,8 +222,10 @@ class FilterGolden : public testing::TestWithParam<std::string> {
   void compare(const std::string& file, const std::string& got) {
     const fs::path path = directory_ / file;
     if (update_) {
-      if (got.empty() && file.ends_with(".txt")) fs::remove(path);
-      else std::ofstream(path, std::ios::binary) << got;
+      if (got.empty() && file.ends_with(".txt"))
+        fs::remove(path);
+      else
+        std::ofstream(path, std::ios::binary) << got;
       return;
     }
     EXPECT_EQ(got, read_file(path)) << path << " (UPDATE_GOLDEN=1 writes it anew)";

@@ -1,11 +1,12 @@
-// FilterPlugin: how the program finds a filter by its configured name and makes it from one [FILTER]
-// section. app/plugins.cc holds the readable list of all of them; each plugin's own header declares one
-// `extern const FilterPlugin`. Nothing registers itself.
+// FilterPlugin: how the program finds a filter by its configured name and makes it from one
+// [FILTER] section. app/plugins.cc holds the readable list of all of them; each plugin's own header
+// declares one `extern const FilterPlugin`. Nothing registers itself.
 //
-// make() runs on the main thread, at start-up and for `noroshi check`: it really compiles every regular
-// expression and resolves every parser, and touches neither network nor disk.
+// make() runs on the main thread, at start-up and for `noroshi check`: it really compiles every
+// regular expression and resolves every parser, and touches neither network nor disk.
 //
-// Metrics: the chain counts FilterMetrics::records and ::bytes; a filter counts what it added and dropped.
+// Metrics: the chain counts FilterMetrics::records and ::bytes; a filter counts what it added and
+// dropped.
 #pragma once
 
 #include <memory>
@@ -36,7 +37,8 @@ struct MadeFilter {
   std::unique_ptr<Filter> filter;
   // For the effective pipeline: "parses log as json, keeps the other fields".
   std::string description = {};
-  // Top-level record keys that are gone after this filter: `check` warns when an output's log_key is one.
+  // Top-level record keys that are gone after this filter: `check` warns when an output's log_key
+  // is one.
   std::vector<std::string> consumed_keys = {};
 };
 
@@ -44,8 +46,8 @@ struct FilterPlugin {
   std::string_view name;     // "record_modifier"
   std::string_view summary;  // one line for --help and docs
   std::vector<OptionInfo> (*options)();
-  // nullopt exactly if at least one error was added to `diagnostics`; all problems of the section are
-  // collected, not only the first.
+  // nullopt exactly if at least one error was added to `diagnostics`; all problems of the section
+  // are collected, not only the first.
   std::optional<MadeFilter> (*make)(const Section& section, const FilterContext& context,
                                     Diagnostics& diagnostics);
 };

@@ -1,5 +1,5 @@
-// The words of a filter option such as `Rule $level "^(ERROR|WARN)$" errors.$TAG false`, as Fluent Bit
-// splits them, each with its place for messages.
+// The words of a filter option such as `Rule $level "^(ERROR|WARN)$" errors.$TAG false`, as Fluent
+// Bit splits them, each with its place for messages.
 #pragma once
 
 #include <optional>
@@ -20,9 +20,9 @@ struct Word {
   size_t length = 0;      // there, as written
 };
 
-// At most `words_max` words, separated by blanks; what follows the last is part of it, as written. A word
-// that begins with one of `quotes` goes to the same quote; inside, a backslash stands before the quote and
-// before itself. nullopt and an error if a quote is not closed.
+// At most `words_max` words, separated by blanks; what follows the last is part of it, as written.
+// A word that begins with one of `quotes` goes to the same quote; inside, a backslash stands before
+// the quote and before itself. nullopt and an error if a quote is not closed.
 [[nodiscard]] std::optional<std::vector<Word>> split_words(const LocatedText& option,
                                                            std::string_view quotes,
                                                            size_t words_max,

@@ -14,15 +14,21 @@ FieldDecoders::Made FieldDecoders::decode(FieldDecoder::Codec codec, std::string
     case FieldDecoder::Codec::Json:
       text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
       return json.append_object(text, made) ? Made::Map : Made::Nothing;
-    case FieldDecoder::Codec::Escaped: append_unescaped(made, text); return Made::Text;
-    case FieldDecoder::Codec::EscapedUtf8: append_unescaped_utf8(made, text); return Made::Text;
-    case FieldDecoder::Codec::MysqlQuoted: append_mysql_unquoted(made, text); return Made::Text;
+    case FieldDecoder::Codec::Escaped:
+      append_unescaped(made, text);
+      return Made::Text;
+    case FieldDecoder::Codec::EscapedUtf8:
+      append_unescaped_utf8(made, text);
+      return Made::Text;
+    case FieldDecoder::Codec::MysqlQuoted:
+      append_mysql_unquoted(made, text);
+      return Made::Text;
   }
   return Made::Nothing;
 }
 
-// Runs the rules of one field in their order, as src/flb_parser_decoder.c of Fluent Bit does: the result of
-// an in-place rule is what later rules decode; at most one Decode_Field result is taken.
+// Runs the rules of one field in their order, as src/flb_parser_decoder.c of Fluent Bit does: the
+// result of an in-place rule is what later rules decode; at most one Decode_Field result is taken.
 void FieldDecoders::decode_value(std::string_view field, std::string_view key,
                                  std::string_view value, JsonToMsgpack& json) {
   MsgpackReader reader(value);
@@ -52,9 +58,12 @@ void FieldDecoders::decode_value(std::string_view field, std::string_view key,
   }
   map_.append(key);
   ++pairs_;
-  if (in_place_made == Made::Nothing) map_.append(value);
-  else if (in_place_made == Made::Map) map_.append(in_place_);
-  else MsgpackWriter(map_).string(in_place_);
+  if (in_place_made == Made::Nothing)
+    map_.append(value);
+  else if (in_place_made == Made::Map)
+    map_.append(in_place_);
+  else
+    MsgpackWriter(map_).string(in_place_);
 }
 
 uint32_t FieldDecoders::apply(std::string& out, size_t begin, JsonToMsgpack& json) {

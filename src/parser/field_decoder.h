@@ -1,4 +1,5 @@
-// FieldDecoders: Decode_Field and Decode_Field_As of a parser, applied to a finished map. Part of Parser.
+// FieldDecoders: Decode_Field and Decode_Field_As of a parser, applied to a finished map. Part of
+// Parser.
 #pragma once
 
 #include <cstdint>

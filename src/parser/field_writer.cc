@@ -58,14 +58,18 @@ double leading_number(std::string_view text) {
 
 void write_typed(MsgpackWriter& writer, FieldType type, std::string_view text) {
   switch (type) {
-    case FieldType::Integer: return writer.integer(leading_integer(text));
-    case FieldType::Hex: return writer.unsigned_integer(leading_hex(text));
-    case FieldType::Float: return writer.number(leading_number(text));
+    case FieldType::Integer:
+      return writer.integer(leading_integer(text));
+    case FieldType::Hex:
+      return writer.unsigned_integer(leading_hex(text));
+    case FieldType::Float:
+      return writer.number(leading_number(text));
     case FieldType::Bool:
       if (begins_with(text, "true")) return writer.boolean(true);
       if (begins_with(text, "false")) return writer.boolean(false);
       return writer.string(text);
-    case FieldType::String: return writer.string(text);
+    case FieldType::String:
+      return writer.string(text);
   }
 }
 
@@ -102,8 +106,8 @@ void FieldWriter::unescaped_text(std::string_view key, std::string_view escaped)
   if (rule_of(key) != nullptr) return text(key, escaped);
   if (taken_as_time(key, escaped)) return;
   writer_.string(key);
-  // The length is known afterwards; unescaping never makes a text longer, so the longest head is right
-  // for sure, and shortened in place.
+  // The length is known afterwards; unescaping never makes a text longer, so the longest head is
+  // right for sure, and shortened in place.
   const size_t begin = out_.size();
   out_.append(5, '\0');
   append_unescaped_utf8(out_, escaped);

@@ -13,8 +13,8 @@
 
 namespace noroshi {
 
-// `text` as `type`, with Fluent Bit's reading of numbers: as far as the text is one, else 0; what is
-// neither true nor false stays text.
+// `text` as `type`, with Fluent Bit's reading of numbers: as far as the text is one, else 0; what
+// is neither true nor false stays text.
 void write_typed(MsgpackWriter& writer, FieldType type, std::string_view text);
 
 class FieldWriter {

@@ -119,9 +119,15 @@ std::optional<uint32_t> Parser::Impl::append_text_format(std::string_view text, 
   FieldWriter fields(options, time_field, out);
   bool follows = true;
   switch (options.format) {
-    case ParserFormat::Regex: follows = scan_regex(text, fields); break;
-    case ParserFormat::Ltsv: scan_ltsv(text, fields); break;
-    default: follows = scan_logfmt(text, options.logfmt_no_bare_keys, fields); break;
+    case ParserFormat::Regex:
+      follows = scan_regex(text, fields);
+      break;
+    case ParserFormat::Ltsv:
+      scan_ltsv(text, fields);
+      break;
+    default:
+      follows = scan_logfmt(text, options.logfmt_no_bare_keys, fields);
+      break;
   }
   // A text of which nothing remains is left as it is rather than turned into an empty record.
   const bool nothing = fields.pairs() == 0 && options.format != ParserFormat::Regex;

@@ -1,10 +1,10 @@
-// Parser: turns one line of text into the fields of a record: json, regex, ltsv or logfmt, with the time
-// taken from one of the fields. The semantics are Fluent Bit's [PARSER] section; README.md lists the few
-// deliberate differences.
+// Parser: turns one line of text into the fields of a record: json, regex, ltsv or logfmt, with the
+// time taken from one of the fields. The semantics are Fluent Bit's [PARSER] section; README.md
+// lists the few deliberate differences.
 //
-// A Parser is one compiled definition with scratch memory of its own: not thread-safe, one per user (a
-// filter, an input); ParserRegistry::make() makes as many as are wanted. After warm-up append_map()
-// allocates nothing.
+// A Parser is one compiled definition with scratch memory of its own: not thread-safe, one per user
+// (a filter, an input); ParserRegistry::make() makes as many as are wanted. After warm-up
+// append_map() allocates nothing.
 #pragma once
 
 #include <cstdint>
@@ -21,19 +21,24 @@ namespace noroshi {
 
 enum class ParserFormat { Json, Regex, Ltsv, Logfmt };
 
-// `Types status:integer`: what a captured text becomes (regex, ltsv, logfmt; JSON has types of its own).
+// `Types status:integer`: what a captured text becomes (regex, ltsv, logfmt; JSON has types of its
+// own).
 enum class FieldType { String, Integer, Float, Bool, Hex };
 struct FieldTypeRule {
   std::string key = {};
   FieldType type = FieldType::String;
 };
 
-// `Decode_Field json log` adds the keys of the map inside `log`; `Decode_Field_As json log` puts the
-// decoded value in its place.
+// `Decode_Field json log` adds the keys of the map inside `log`; `Decode_Field_As json log` puts
+// the decoded value in its place.
 struct FieldDecoder {
   enum class Codec { Json, Escaped, EscapedUtf8, MysqlQuoted };
-  enum class Next { Stop, TryNext, DoNext };  // after it: nothing; another if it failed; another anyway
-  bool in_place = false;                      // Decode_Field_As
+  enum class Next {
+    Stop,
+    TryNext,
+    DoNext
+  };                      // after it: nothing; another if it failed; another anyway
+  bool in_place = false;  // Decode_Field_As
   Codec codec = Codec::Json;
   std::string field = {};
   Next next = Next::Stop;
@@ -42,13 +47,14 @@ struct FieldDecoder {
 struct ParserOptions {
   std::string name = {};
   ParserFormat format = ParserFormat::Json;
-  std::string regex = {};        // Ruby syntax, `/…/flags` allowed; at least one named group
+  std::string regex = {};  // Ruby syntax, `/…/flags` allowed; at least one named group
   std::string time_key = "time";
   std::string time_format = {};  // see time_format.h; empty: the record keeps its time
   bool time_keep = false;        // keep the time field in the record as well
-  bool time_strict = true;       // false: a time that does not follow the format counts as far as it went
-  Seconds time_offset = {};      // east of UTC, for times without a zone
-  std::string time_zone = {};    // IANA name, for times without a zone
+  bool time_strict =
+      true;  // false: a time that does not follow the format counts as far as it went
+  Seconds time_offset = {};    // east of UTC, for times without a zone
+  std::string time_zone = {};  // IANA name, for times without a zone
   bool time_system_timezone = false;
   std::vector<FieldTypeRule> types = {};
   bool skip_empty_values = true;  // regex: leave out groups that matched nothing
@@ -58,17 +64,17 @@ struct ParserOptions {
 
 class Parser {
  public:
-  // InvalidArgument if the regex, the time format or the zone is wrong; ParserRegistry adds the place.
-  // `clock` (for times without a year) must outlive the parser.
+  // InvalidArgument if the regex, the time format or the zone is wrong; ParserRegistry adds the
+  // place. `clock` (for times without a year) must outlive the parser.
   static Result<std::unique_ptr<Parser>> make(ParserOptions options, const Clock& clock);
   ~Parser();
   Parser(const Parser&) = delete;
   Parser& operator=(const Parser&) = delete;
 
-  // Appends the fields of `text` to `out` as one MessagePack map and returns its number of pairs; or
-  // nullopt, with `out` as it was, when the text is not of this format. `time` is set if the text has a
-  // time of the wanted form. A time of another form stays in the record as text, counted in
-  // time_failures(). `text` must not lie in `out`.
+  // Appends the fields of `text` to `out` as one MessagePack map and returns its number of pairs;
+  // or nullopt, with `out` as it was, when the text is not of this format. `time` is set if the
+  // text has a time of the wanted form. A time of another form stays in the record as text, counted
+  // in time_failures(). `text` must not lie in `out`.
   [[nodiscard]] std::optional<uint32_t> append_map(std::string_view text, std::string& out,
                                                    std::optional<Timestamp>& time);
 

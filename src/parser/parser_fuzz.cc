@@ -21,8 +21,10 @@ std::vector<std::unique_ptr<Parser>> all_parsers() {
   const std::string iso = "%Y-%m-%dT%H:%M:%S.%L%z";
   options.push_back({.format = ParserFormat::Ltsv,
                      .time_format = iso,
-                     .types = {{"a", FieldType::Integer}, {"b", FieldType::Float},
-                               {"c", FieldType::Hex}, {"d", FieldType::Bool}}});
+                     .types = {{"a", FieldType::Integer},
+                               {"b", FieldType::Float},
+                               {"c", FieldType::Hex},
+                               {"d", FieldType::Bool}}});
   options.push_back({.format = ParserFormat::Logfmt, .time_format = iso, .time_strict = false});
   options.push_back({.format = ParserFormat::Logfmt, .logfmt_no_bare_keys = true});
   using Codec = FieldDecoder::Codec;

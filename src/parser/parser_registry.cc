@@ -45,9 +45,10 @@ const OptionTable<ParserSection>& parser_option_table() {
           .option("regex", &S::regex,
                   "With format regex: Ruby syntax; each named group is a field.")
           .option("time_key", &S::time_key, "time", "The field that has the record's time.")
-          .option("time_format", &S::time_format,
-                  "How to read it (strptime, and %L for fractions). Without it the record keeps the "
-                  "time of its arrival.")
+          .option(
+              "time_format", &S::time_format,
+              "How to read it (strptime, and %L for fractions). Without it the record keeps the "
+              "time of its arrival.")
           .option("time_keep", &S::time_keep, "off", "Keep the time field in the record too.")
           .option("time_strict", &S::time_strict, "on",
                   "Off: of a time that does not follow the format the part that does counts.")
@@ -61,9 +62,10 @@ const OptionTable<ParserSection>& parser_option_table() {
                   "With format regex: leave out groups that matched nothing.")
           .option("logfmt_no_bare_keys", &S::logfmt_no_bare_keys, "off",
                   "With format logfmt: a line with a key without value is no logfmt.")
-          .option("decode_field", &S::decoders,
-                  "`DECODER FIELD [try_next|do_next]`: adds the keys of the map in FIELD. Decoders: "
-                  "json, escaped, escaped_utf8, mysql_quoted.")
+          .option(
+              "decode_field", &S::decoders,
+              "`DECODER FIELD [try_next|do_next]`: adds the keys of the map in FIELD. Decoders: "
+              "json, escaped, escaped_utf8, mysql_quoted.")
           .option("decode_field_as", &S::decoders, "The same, in the place of FIELD's value.");
   return table;
 }
@@ -86,8 +88,8 @@ std::optional<Seconds> parse_offset(std::string_view text) {
   if (text.size() < 5 || (text[0] != '+' && text[0] != '-')) return std::nullopt;
   std::string digits(text.substr(1));
   if (digits.size() == 5 && digits[2] == ':') digits.erase(2, 1);
-  if (digits.size() != 4 || !std::all_of(digits.begin(), digits.end(),
-                                         [](char c) { return c >= '0' && c <= '9'; })) {
+  if (digits.size() != 4 ||
+      !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; })) {
     return std::nullopt;
   }
   const int hours = (digits[0] - '0') * 10 + digits[1] - '0';
@@ -137,8 +139,7 @@ class SectionReader {
     if (!regex) {
       diagnostics_.error(place_in(in_.regex, at), regex.error().message);
     } else if (regex->names().empty()) {
-      diagnostics_
-          .error(in_.regex.where, "the regex has no named group, so it can give no field")
+      diagnostics_.error(in_.regex.where, "the regex has no named group, so it can give no field")
           .help("name what you want to keep: (?<level>[A-Z]+)");
     }
   }
@@ -146,8 +147,10 @@ class SectionReader {
   void check_time() {
     const bool zone = !in_.time_zone.text.empty();
     if (!in_.time_offset.text.empty()) {
-      if (const auto offset = parse_offset(in_.time_offset.text)) out_.time_offset = *offset;
-      else diagnostics_.error(in_.time_offset.where, "time_offset is written like +0900 or -03:30");
+      if (const auto offset = parse_offset(in_.time_offset.text))
+        out_.time_offset = *offset;
+      else
+        diagnostics_.error(in_.time_offset.where, "time_offset is written like +0900 or -03:30");
       if (zone) {
         diagnostics_.error(in_.time_zone.where, "time_zone cannot be combined with time_offset");
       }
@@ -177,10 +180,14 @@ class SectionReader {
       const size_t colon = word.rfind(':');
       const std::string type = colon == word.npos ? "" : to_lower(word.substr(colon + 1));
       FieldTypeRule rule{.key = std::string(word.substr(0, std::min(colon, word.size())))};
-      if (type == "integer" || type == "int") rule.type = FieldType::Integer;
-      else if (type == "float") rule.type = FieldType::Float;
-      else if (type == "bool") rule.type = FieldType::Bool;
-      else if (type == "hex") rule.type = FieldType::Hex;
+      if (type == "integer" || type == "int")
+        rule.type = FieldType::Integer;
+      else if (type == "float")
+        rule.type = FieldType::Float;
+      else if (type == "bool")
+        rule.type = FieldType::Bool;
+      else if (type == "hex")
+        rule.type = FieldType::Hex;
       else if (type != "string") {
         diagnostics_
             .error(place_in(in_.types, static_cast<size_t>(word.data() - in_.types.text.data()),
@@ -200,20 +207,27 @@ class SectionReader {
                          fmt::format("{} takes DECODER FIELD [try_next|do_next]", line.name));
       return;
     }
-    FieldDecoder decoder{.in_place = line.name == "decode_field_as", .field = std::string(words[1])};
+    FieldDecoder decoder{.in_place = line.name == "decode_field_as",
+                         .field = std::string(words[1])};
     const std::string codec = to_lower(words[0]);
-    if (codec == "json") decoder.codec = FieldDecoder::Codec::Json;
-    else if (codec == "escaped") decoder.codec = FieldDecoder::Codec::Escaped;
-    else if (codec == "escaped_utf8") decoder.codec = FieldDecoder::Codec::EscapedUtf8;
-    else if (codec == "mysql_quoted") decoder.codec = FieldDecoder::Codec::MysqlQuoted;
+    if (codec == "json")
+      decoder.codec = FieldDecoder::Codec::Json;
+    else if (codec == "escaped")
+      decoder.codec = FieldDecoder::Codec::Escaped;
+    else if (codec == "escaped_utf8")
+      decoder.codec = FieldDecoder::Codec::EscapedUtf8;
+    else if (codec == "mysql_quoted")
+      decoder.codec = FieldDecoder::Codec::MysqlQuoted;
     else {
       diagnostics_.error(line.where, fmt::format("unknown decoder '{}'", words[0]))
           .help("the decoders are json, escaped, escaped_utf8 and mysql_quoted");
       return;
     }
     const std::string next = words.size() == 3 ? to_lower(words[2]) : "";
-    if (next == "try_next") decoder.next = FieldDecoder::Next::TryNext;
-    else if (next == "do_next") decoder.next = FieldDecoder::Next::DoNext;
+    if (next == "try_next")
+      decoder.next = FieldDecoder::Next::TryNext;
+    else if (next == "do_next")
+      decoder.next = FieldDecoder::Next::DoNext;
     else if (!next.empty()) {
       diagnostics_.error(line.where, fmt::format("'{}' is neither try_next nor do_next", words[2]));
       return;

@@ -1,6 +1,6 @@
-// ParserRegistry: the parsers a configuration can name: Fluent Bit's stock parsers, built in, and the
-// user's [PARSER] sections (in parsers files, -R files and inline). The user's definition of a stock name
-// wins silently; of two user definitions of one name the last wins with a warning.
+// ParserRegistry: the parsers a configuration can name: Fluent Bit's stock parsers, built in, and
+// the user's [PARSER] sections (in parsers files, -R files and inline). The user's definition of a
+// stock name wins silently; of two user definitions of one name the last wins with a warning.
 //
 // Filled on the main thread while the configuration is read, then read-only.
 #pragma once
@@ -27,8 +27,9 @@ class ParserRegistry {
   // `clock` outlives the registry and every parser it makes.
   explicit ParserRegistry(const Clock& clock = system_clock());
 
-  // Adds one [PARSER] section. It is really compiled: every problem (unknown option, bad regex with the
-  // column inside it, unknown time zone …) goes to `diagnostics` and the definition is left out.
+  // Adds one [PARSER] section. It is really compiled: every problem (unknown option, bad regex with
+  // the column inside it, unknown time zone …) goes to `diagnostics` and the definition is left
+  // out.
   void add(const Section& section, Diagnostics& diagnostics);
 
   // A parser of its own for the caller; NotFound if nobody defined `name`.

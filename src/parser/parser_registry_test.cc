@@ -51,8 +51,10 @@ TEST(ParserRegistry, TheUsersDefinitionWins) {
 
 TEST(ParserRegistry, AWrongDefinitionIsLeftOut) {
   ParserRegistry registry;
-  EXPECT_TRUE(add_all(registry, "[PARSER]\n    Name json\n    Format regex\n    Regex (\n").has_errors());
-  EXPECT_EQ((*registry.make("json"))->options().format, ParserFormat::Json) << "the stock one stays";
+  EXPECT_TRUE(
+      add_all(registry, "[PARSER]\n    Name json\n    Format regex\n    Regex (\n").has_errors());
+  EXPECT_EQ((*registry.make("json"))->options().format, ParserFormat::Json)
+      << "the stock one stays";
 }
 
 std::string read_page() {
@@ -90,7 +92,8 @@ TEST(ParserReadme, ExampleWorks) {
   ASSERT_TRUE(parser);
   std::string map, json;
   std::optional<Timestamp> time;
-  ASSERT_TRUE((*parser)->parse(R"(10.0.0.1 [23/Nov/2026:11:53:00 +0900] "GET / HTTP/1.1" 200)", map, time));
+  ASSERT_TRUE(
+      (*parser)->parse(R"(10.0.0.1 [23/Nov/2026:11:53:00 +0900] "GET / HTTP/1.1" 200)", map, time));
   EXPECT_EQ(time, Timestamp(Seconds(1795402380)));
   ASSERT_TRUE(write_json(json, map));
   EXPECT_EQ(json, R"({"client":"10.0.0.1","request":"GET / HTTP/1.1","status":200})");

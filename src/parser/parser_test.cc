@@ -38,8 +38,9 @@ TEST(Parser, AppendsAndLeavesWhatIsThere) {
   std::string out = "before";
   std::optional<Timestamp> time;
   EXPECT_EQ(json->append_map(R"({"a":1})", out, time), 1u);
-  EXPECT_EQ(out, "before\x81\xa1"
-                 "a\x01");
+  EXPECT_EQ(out,
+            "before\x81\xa1"
+            "a\x01");
   for (const std::string_view wrong : {"", "x", "{", "[1]", "{\"a\":}", "{} {}", "\xff"}) {
     std::string kept = "before";
     EXPECT_EQ(json->append_map(wrong, kept, time), std::nullopt) << wrong;
@@ -48,7 +49,8 @@ TEST(Parser, AppendsAndLeavesWhatIsThere) {
 }
 
 TEST(Parser, NothingIsKeptFromOneTextToTheNext) {
-  const auto regex = make({.format = ParserFormat::Regex, .regex = R"(^(?<a>\d+)(?:-(?<b>\d+))?$)"});
+  const auto regex =
+      make({.format = ParserFormat::Regex, .regex = R"(^(?<a>\d+)(?:-(?<b>\d+))?$)"});
   EXPECT_EQ(parsed(*regex, "1-2"), R"({"a":"1","b":"2"})");
   EXPECT_EQ(parsed(*regex, "3"), R"({"a":"3"})");
   EXPECT_EQ(parsed(*regex, "x"), "-");
@@ -160,7 +162,9 @@ std::string reference_ltsv(const std::string& text) {
 }
 
 std::string reference_logfmt(const std::string& text) {
-  const auto word = [](char c) { return static_cast<unsigned char>(c) > ' ' && c != '=' && c != '"'; };
+  const auto word = [](char c) {
+    return static_cast<unsigned char>(c) > ' ' && c != '=' && c != '"';
+  };
   std::string json;
   const auto add = [&](const std::string& key, const std::string& value) {
     json += json.empty() ? "{" : ",";
@@ -204,8 +208,9 @@ TEST(Parser, AgreesWithTheSlowReference) {
   std::mt19937_64 random(seed);
   const auto ltsv = make({.format = ParserFormat::Ltsv});
   const auto logfmt = make({.format = ParserFormat::Logfmt});
-  const std::string_view pieces[] = {"a",  "key", "b.c-d_e", ":", "\t", "=",  "\"", "\\",   "\\n",
-                                     " ",  "\n",  "\r\n",    "1", "é", "\\u00e9", "x y", "\x01", ""};
+  const std::string_view pieces[] = {"a",  "key", "b.c-d_e", ":",   "\t",   "=",
+                                     "\"", "\\",  "\\n",     " ",   "\n",   "\r\n",
+                                     "1",  "é",   "\\u00e9", "x y", "\x01", ""};
   for (int round = 0; round < 20000; ++round) {
     std::string text;
     for (size_t i = random() % 12; i > 0; --i) text += pieces[random() % std::size(pieces)];

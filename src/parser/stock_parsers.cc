@@ -3,7 +3,8 @@
 namespace noroshi {
 
 // Names, patterns and time formats are those users' configurations and dashboards depend on
-// (fluent-bit conf/parsers.conf, 5.1; Apache-2.0): they are an interface, and stay letter for letter.
+// (fluent-bit conf/parsers.conf, 5.1; Apache-2.0): they are an interface, and stay letter for
+// letter.
 std::vector<ParserOptions> stock_parsers() {
   return {
       {.name = "apache",
@@ -42,19 +43,15 @@ std::vector<ParserOptions> stock_parsers() {
            R"re(eam_addr>[^ ]*) (?<upstream_response_length>[^ ]*) (?<upstream_response_time>[)re"
            R"re(^ ]*) (?<upstream_status>[^ ]*) (?<reg_id>[^ ]*).*$)re",
        .time_format = "%d/%b/%Y:%H:%M:%S %z"},
-      {.name = "json",
-       .format = ParserFormat::Json,
-       .time_format = "%d/%b/%Y:%H:%M:%S %z"},
-      {.name = "logfmt",
-       .format = ParserFormat::Logfmt},
+      {.name = "json", .format = ParserFormat::Json, .time_format = "%d/%b/%Y:%H:%M:%S %z"},
+      {.name = "logfmt", .format = ParserFormat::Logfmt},
       {.name = "docker",
        .format = ParserFormat::Json,
        .time_format = "%Y-%m-%dT%H:%M:%S.%L",
        .time_keep = true},
       {.name = "docker-daemon",
        .format = ParserFormat::Regex,
-       .regex =
-           R"re(time="(?<time>[^ ]*)" level=(?<level>[^ ]*) msg="(?<msg>[^ ].*)")re",
+       .regex = R"re(time="(?<time>[^ ]*)" level=(?<level>[^ ]*) msg="(?<msg>[^ ].*)")re",
        .time_format = "%Y-%m-%dT%H:%M:%S.%L",
        .time_keep = true},
       {.name = "syslog-rfc5424",
@@ -113,8 +110,7 @@ std::vector<ParserOptions> stock_parsers() {
        .time_keep = true},
       {.name = "cri",
        .format = ParserFormat::Regex,
-       .regex =
-           R"re(^(?<time>[^ ]+) (?<stream>stdout|stderr) (?<logtag>[^ ]*) (?<message>.*)$)re",
+       .regex = R"re(^(?<time>[^ ]+) (?<stream>stdout|stderr) (?<logtag>[^ ]*) (?<message>.*)$)re",
        .time_format = "%Y-%m-%dT%H:%M:%S.%L%z",
        .time_keep = true},
       {.name = "kube-custom",

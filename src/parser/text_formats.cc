@@ -72,14 +72,18 @@ bool scan_logfmt(std::string_view text, bool no_bare_keys, FieldWriter& fields) 
         if (at < text.size()) ++at;
       }
       const std::string_view value = text.substr(begin, at - begin);
-      if (escaped) fields.unescaped_text(key, value);
-      else fields.text(key, value);
+      if (escaped)
+        fields.unescaped_text(key, value);
+      else
+        fields.text(key, value);
       if (at < text.size()) ++at;  // the closing quote; a text without one goes to its end
     } else {
       const size_t value_end = run_end(text, at, kLogfmtWord);
       // `key=` alone counts as true, as with Fluent Bit.
-      if (value_end == at) fields.truth(key);
-      else fields.text(key, text.substr(at, value_end - at));
+      if (value_end == at)
+        fields.truth(key);
+      else
+        fields.text(key, text.substr(at, value_end - at));
       at = value_end;
     }
     if (at < text.size() && (text[at] == '\n' || text[at] == '\r')) return true;

@@ -1,6 +1,7 @@
-// How a time is read: compile() turns the format into steps (one conversion or one literal each, composite
-// conversions such as %T expanded), read() walks text and steps side by side and collects Fields, and
-// resolve() completes what the fields leave open (year, date, zone) and makes a Timestamp of them.
+// How a time is read: compile() turns the format into steps (one conversion or one literal each,
+// composite conversions such as %T expanded), read() walks text and steps side by side and collects
+// Fields, and resolve() completes what the fields leave open (year, date, zone) and makes a
+// Timestamp of them.
 #include "parser/time_format.h"
 
 #include <algorithm>
@@ -42,23 +43,23 @@ struct Abbreviation {
 // Abbreviations are ambiguous by nature; these are the meanings Fluent Bit gives them
 // (src/flb_strptime.c), and BST as British Summer Time. Military letters follow in find_zone().
 constexpr auto kAbbreviations = std::to_array<Abbreviation>({
-    {"GMT", 0},     {"UTC", 0},     {"UT", 0},      {"Z", 0},       {"EST", -300},  {"EDT", -240},
-    {"CST", -360},  {"CDT", -300},  {"MST", -420},  {"MDT", -360},  {"PST", -480},  {"PDT", -420},
-    {"AKST", -540}, {"AKDT", -480}, {"HST", -600},  {"HADT", -540}, {"AST", -240},  {"ADT", -180},
-    {"NST", -210},  {"NDT", -150},  {"WET", 0},     {"WEST", 60},   {"BST", 60},    {"CET", 60},
-    {"CEST", 120},  {"EET", 120},   {"EEST", 180},  {"MSK", 180},   {"ART", -180},  {"BRT", -180},
-    {"BRST", -120}, {"CLT", -240},  {"CLST", -180}, {"AEST", 600},  {"AEDT", 660},  {"ACST", 570},
-    {"ACDT", 630},  {"AWST", 480},  {"NZST", 720},  {"NZDT", 780},  {"JST", 540},   {"KST", 540},
-    {"SGT", 480},   {"HKT", 480},   {"IST", 330},   {"GST", 240},   {"ICT", 420},   {"WIB", 420},
-    {"WITA", 480},  {"WIT", 540},   {"MYT", 480},   {"BDT", 360},   {"NPT", 345},   {"WAT", 60},
+    {"GMT", 0},     {"UTC", 0},     {"UT", 0},      {"Z", 0},       {"EST", -300}, {"EDT", -240},
+    {"CST", -360},  {"CDT", -300},  {"MST", -420},  {"MDT", -360},  {"PST", -480}, {"PDT", -420},
+    {"AKST", -540}, {"AKDT", -480}, {"HST", -600},  {"HADT", -540}, {"AST", -240}, {"ADT", -180},
+    {"NST", -210},  {"NDT", -150},  {"WET", 0},     {"WEST", 60},   {"BST", 60},   {"CET", 60},
+    {"CEST", 120},  {"EET", 120},   {"EEST", 180},  {"MSK", 180},   {"ART", -180}, {"BRT", -180},
+    {"BRST", -120}, {"CLT", -240},  {"CLST", -180}, {"AEST", 600},  {"AEDT", 660}, {"ACST", 570},
+    {"ACDT", 630},  {"AWST", 480},  {"NZST", 720},  {"NZDT", 780},  {"JST", 540},  {"KST", 540},
+    {"SGT", 480},   {"HKT", 480},   {"IST", 330},   {"GST", 240},   {"ICT", 420},  {"WIB", 420},
+    {"WITA", 480},  {"WIT", 540},   {"MYT", 480},   {"BDT", 360},   {"NPT", 345},  {"WAT", 60},
     {"CAT", 120},   {"EAT", 180},   {"SAST", 120},
 });
 
 constexpr std::array<std::string_view, 12> kMonths = {
     "january", "february", "march",     "april",   "may",      "june",
     "july",    "august",   "september", "october", "november", "december"};
-constexpr std::array<std::string_view, 7> kWeekdays = {
-    "sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"};
+constexpr std::array<std::string_view, 7> kWeekdays = {"sunday",   "monday", "tuesday", "wednesday",
+                                                       "thursday", "friday", "saturday"};
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
@@ -81,8 +82,8 @@ struct Cursor {
     while (at != end && is_space(*at)) ++at;
   }
 
-  // As strptime reads numbers: at least one digit, and no further digit once the value could only pass
-  // `high`.
+  // As strptime reads numbers: at least one digit, and no further digit once the value could only
+  // pass `high`.
   bool number(int low, int high, int& value) {
     if (!digit()) return false;
     int result = 0;
@@ -151,8 +152,10 @@ struct Cursor {
     const char letter = static_cast<char>(word[0] & ~0x20);
     if (letter == 'J') return false;
     at = word_end;
-    if (letter <= 'M') offset = 3600 * (letter - 'A' + (letter > 'J' ? 0 : 1));
-    else offset = -3600 * (letter - 'N' + 1);
+    if (letter <= 'M')
+      offset = 3600 * (letter - 'A' + (letter > 'J' ? 0 : 1));
+    else
+      offset = -3600 * (letter - 'N' + 1);
     return true;
   }
 
@@ -179,13 +182,22 @@ struct Cursor {
 // What a composite conversion stands for, in the C locale; empty if it is elementary.
 std::string_view expansion_of(char conversion) {
   switch (conversion) {
-    case 'c': return "%a %b %e %H:%M:%S %Y";
-    case 'D': case 'x': return "%m/%d/%y";
-    case 'F': return "%Y-%m-%d";
-    case 'R': return "%H:%M";
-    case 'r': return "%I:%M:%S %p";
-    case 'T': case 'X': return "%H:%M:%S";
-    default: return {};
+    case 'c':
+      return "%a %b %e %H:%M:%S %Y";
+    case 'D':
+    case 'x':
+      return "%m/%d/%y";
+    case 'F':
+      return "%Y-%m-%d";
+    case 'R':
+      return "%H:%M";
+    case 'r':
+      return "%I:%M:%S %p";
+    case 'T':
+    case 'X':
+      return "%H:%M:%S";
+    default:
+      return {};
   }
 }
 
@@ -228,8 +240,10 @@ Result<TimeFormat> TimeFormat::compile(std::string_view format, TimeFormatOption
     const char conversion = format[i];
     if (const std::string_view parts = expansion_of(conversion); !parts.empty()) {
       for (size_t j = 0; j < parts.size(); ++j) {
-        if (parts[j] == '%') add_conversion(parts[++j]);
-        else add_literal(parts[j]);
+        if (parts[j] == '%')
+          add_conversion(parts[++j]);
+        else
+          add_literal(parts[j]);
       }
     } else if (conversion == '%') {
       result.steps_.push_back({kLiteral, '%'});
@@ -257,58 +271,102 @@ bool TimeFormat::read(std::string_view text, Fields& fields) const {
     if (cursor.done()) return false;
     bool ok = true;
     switch (step.conversion) {
-      case kLiteral: ok = *cursor.at++ == step.literal; break;
+      case kLiteral:
+        ok = *cursor.at++ == step.literal;
+        break;
       case kZulu:
         ok = *cursor.at++ == 'Z';
         if (ok) fields.has_offset = true, fields.offset = 0;
         break;
-      case 'Y': ok = cursor.number(0, 9999, fields.year); break;
-      case 'C': ok = cursor.number(0, 99, fields.century); break;
-      case 'y': ok = cursor.number(0, 99, fields.year_of_century); break;
-      case 'm': ok = cursor.number(1, 12, fields.month); break;
-      case 'b': case 'B': case 'h':
+      case 'Y':
+        ok = cursor.number(0, 9999, fields.year);
+        break;
+      case 'C':
+        ok = cursor.number(0, 99, fields.century);
+        break;
+      case 'y':
+        ok = cursor.number(0, 99, fields.year_of_century);
+        break;
+      case 'm':
+        ok = cursor.number(1, 12, fields.month);
+        break;
+      case 'b':
+      case 'B':
+      case 'h':
         ok = cursor.name(kMonths, fields.month);
         if (ok) ++fields.month;
         break;
       case 'e':
         if (is_space(*cursor.at)) ++cursor.at;
         [[fallthrough]];
-      case 'd': ok = cursor.number(1, 31, fields.day); break;
-      case 'j': ok = cursor.number(1, 366, fields.day_of_year); break;
-      case 'H': case 'k':
+      case 'd':
+        ok = cursor.number(1, 31, fields.day);
+        break;
+      case 'j':
+        ok = cursor.number(1, 366, fields.day_of_year);
+        break;
+      case 'H':
+      case 'k':
         ok = cursor.number(0, 23, fields.hour);
         fields.clock_read = true;
         break;
-      case 'I': case 'l':
+      case 'I':
+      case 'l':
         ok = cursor.number(1, 12, fields.hour);
         fields.clock_read = true;
         break;
-      case 'M': ok = cursor.number(0, 59, fields.minute); break;
-      case 'S': ok = cursor.number(0, 61, fields.second); break;
+      case 'M':
+        ok = cursor.number(0, 59, fields.minute);
+        break;
+      case 'S':
+        ok = cursor.number(0, 61, fields.second);
+        break;
       case 's':
         ok = cursor.epoch(fields.epoch);
         fields.has_epoch = ok;
         break;
-      case 'L': ok = cursor.fraction(fields.nanosecond); break;
+      case 'L':
+        ok = cursor.fraction(fields.nanosecond);
+        break;
       case 'p': {
         const std::string_view half(cursor.at, std::min<size_t>(2, cursor.end - cursor.at));
-        if (same_any_case(half, "am")) fields.half = 0;
-        else if (same_any_case(half, "pm")) fields.half = 1;
-        else ok = false;
+        if (same_any_case(half, "am"))
+          fields.half = 0;
+        else if (same_any_case(half, "pm"))
+          fields.half = 1;
+        else
+          ok = false;
         if (ok) cursor.at += 2;
         break;
       }
-      case 'z': case 'Z':
+      case 'z':
+      case 'Z':
         ok = cursor.zone(fields.offset);
         fields.has_offset = ok;
         break;
-      case 'a': case 'A': ok = cursor.name(kWeekdays, ignored); break;
-      case 'u': ok = cursor.number(1, 7, ignored); break;
-      case 'w': ok = cursor.number(0, 6, ignored); break;
-      case 'U': case 'W': case 'V': ok = cursor.number(0, 53, ignored); break;
-      case 'g': ok = cursor.number(0, 99, ignored); break;
-      case 'G': ok = cursor.number(0, 9999, ignored); break;
-      default: ok = false;
+      case 'a':
+      case 'A':
+        ok = cursor.name(kWeekdays, ignored);
+        break;
+      case 'u':
+        ok = cursor.number(1, 7, ignored);
+        break;
+      case 'w':
+        ok = cursor.number(0, 6, ignored);
+        break;
+      case 'U':
+      case 'W':
+      case 'V':
+        ok = cursor.number(0, 53, ignored);
+        break;
+      case 'g':
+        ok = cursor.number(0, 99, ignored);
+        break;
+      case 'G':
+        ok = cursor.number(0, 9999, ignored);
+        break;
+      default:
+        ok = false;
     }
     if (!ok) return false;
   }
@@ -351,8 +409,8 @@ std::optional<Timestamp> TimeFormat::resolve(const Fields& fields, Timestamp now
       if (year_month_day(date).year() != year(in_year)) return std::nullopt;
       return complete(date);
     }
-    const auto date = year(in_year) / month(static_cast<unsigned>(in_month)) /
-                      day(static_cast<unsigned>(in_day));
+    const auto date =
+        year(in_year) / month(static_cast<unsigned>(in_month)) / day(static_cast<unsigned>(in_day));
     if (!date.ok()) return std::nullopt;
     return complete(sys_days{date});
   };

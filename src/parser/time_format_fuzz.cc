@@ -1,5 +1,5 @@
-// A format and a text, separated by the first line end, both from outside; and the same bytes as a TZif
-// file and as a POSIX time zone rule.
+// A format and a text, separated by the first line end, both from outside; and the same bytes as a
+// TZif file and as a POSIX time zone rule.
 #include <cstddef>
 #include <cstdint>
 
@@ -24,8 +24,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
   }
   if (const auto zone = TimeZone::parse(bytes)) {
-    for (const int64_t at : {int64_t{-5'000'000'000}, int64_t{0}, int64_t{1795402380},
-                             int64_t{9'000'000'000}}) {
+    for (const int64_t at :
+         {int64_t{-5'000'000'000}, int64_t{0}, int64_t{1795402380}, int64_t{9'000'000'000}}) {
       const int64_t utc = (*zone)->to_utc(at);
       CHECK(utc - at < 8 * 86400 * 7 && at - utc < 8 * 86400 * 7, "offsets are bounded");
     }

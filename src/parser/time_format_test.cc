@@ -144,9 +144,17 @@ TEST(TimeFormat, AgreesWithStrptime) {
   SCOPED_TRACE(fmt::format("seed {}", seed));
   std::mt19937_64 random(seed);
   const std::string_view formats[] = {
-      "%Y-%m-%dT%H:%M:%S", "%d/%b/%Y:%H:%M:%S", "%a %b %e %H:%M:%S %Y", "%D %T",
-      "%Y%m%d%H%M%S",      "%I:%M:%S %p %F",    "%B %d %Y %k:%M",      "%y-%m-%d %R",
-      "%A %d %B %Y %r",    "%h %d, %Y %X",      "%x %H",
+      "%Y-%m-%dT%H:%M:%S",
+      "%d/%b/%Y:%H:%M:%S",
+      "%a %b %e %H:%M:%S %Y",
+      "%D %T",
+      "%Y%m%d%H%M%S",
+      "%I:%M:%S %p %F",
+      "%B %d %Y %k:%M",
+      "%y-%m-%d %R",
+      "%A %d %B %Y %r",
+      "%h %d, %Y %X",
+      "%x %H",
   };
   for (const std::string_view format : formats) {
     const TimeFormat ours = compiled(format);
@@ -169,12 +177,12 @@ TEST(TimeFormat, AgreesWithStrptime) {
       } else if (i % 4 != 3) {
         ADD_FAILURE() << format << " of " << text << " was refused";
       } else if (end != nullptr) {
-        // We refuse three things that glibc takes: blanks before a number, days that a month lacks, and
-        // years that 64-bit nanoseconds cannot hold.
+        // We refuse three things that glibc takes: blanks before a number, days that a month lacks,
+        // and years that 64-bit nanoseconds cannot hold.
         const int day = reference.tm_mday, month = reference.tm_mon, year = reference.tm_year;
         timegm(&reference);
-        const bool normalised = reference.tm_mday != day || reference.tm_mon != month ||
-                                reference.tm_year != year;
+        const bool normalised =
+            reference.tm_mday != day || reference.tm_mon != month || reference.tm_year != year;
         const bool blank = std::string_view(text, size).find(' ') != std::string_view::npos;
         const bool far = year + 1900 < 1679 || year + 1900 > 2260;
         EXPECT_TRUE(normalised || blank || far) << format << " of " << text;
@@ -236,8 +244,8 @@ TEST(TimeZone, Rules) {
       << "Dublin's winter time is the exception";
   EXPECT_EQ(PosixTimeRule::parse("AAA0BBB,J60/0,J300/0")->offset_at(1795402380), 0);
   EXPECT_EQ(PosixTimeRule::parse("AAA0BBB,59/0,364/0")->offset_at(1795402380), 3600);
-  for (const char* wrong : {"", "A1", "UTC", "EST5EDT,M3", "EST5EDT,M13.1.0,M11.1.0", "EST5EDT,J0,J1",
-                            "<x", "EST5EDT,M3.2.0,M11.1.0x", "EST5EDT,366,1"}) {
+  for (const char* wrong : {"", "A1", "UTC", "EST5EDT,M3", "EST5EDT,M13.1.0,M11.1.0",
+                            "EST5EDT,J0,J1", "<x", "EST5EDT,M3.2.0,M11.1.0x", "EST5EDT,366,1"}) {
     EXPECT_FALSE(PosixTimeRule::parse(wrong)) << wrong;
   }
 }

@@ -51,8 +51,10 @@ bool take_number(std::string_view& text, int digits_max, int& value) {
 // [+-]h[hh][:mm[:ss]] as seconds.
 bool take_clock(std::string_view& text, int32_t& seconds) {
   int sign = 1;
-  if (take(text, '-')) sign = -1;
-  else take(text, '+');
+  if (take(text, '-'))
+    sign = -1;
+  else
+    take(text, '+');
   int hours = 0, minutes = 0, rest = 0;
   if (!take_number(text, 3, hours) || hours > 167) return false;
   if (take(text, ':')) {
@@ -115,7 +117,8 @@ bool read_header(std::string_view bytes, BlockHeader& header) {
 Result<std::string> read_zone_file(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) {
-    return fail(ErrorCode::NotFound, fmt::format("no time zone file {} (is tzdata installed?)", path));
+    return fail(ErrorCode::NotFound,
+                fmt::format("no time zone file {} (is tzdata installed?)", path));
   }
   std::ifstream file(path, std::ios::binary);
   std::string bytes(kZoneFileBytesMax + 1, '\0');
@@ -145,7 +148,8 @@ int64_t PosixTimeRule::Change::local_second(int64_t year) const {
       const bool leap = std::chrono::year(static_cast<int>(year)).is_leap();
       return (january_first + day - 1 + (leap && day >= 60 ? 1 : 0)) * kDay + second_of_day;
     }
-    case Kind::MonthWeekDay: break;
+    case Kind::MonthWeekDay:
+      break;
   }
   // Day `day` (0: Sunday) of week 1..4 of the month, or its last one (5).
   const int64_t first = day_number(year, static_cast<unsigned>(month), 1);
@@ -241,9 +245,8 @@ Result<std::shared_ptr<const TimeZone>> TimeZone::parse(std::string_view bytes) 
   }
   zone->first_offset_ = zone->offsets_[0];
   for (uint32_t i = 0; i < header.times; ++i) {
-    const int64_t at = time_size == 8
-                           ? big_endian_64(times + size_t{i} * 8)
-                           : static_cast<int32_t>(big_endian_32(times + size_t{i} * 4));
+    const int64_t at = time_size == 8 ? big_endian_64(times + size_t{i} * 8)
+                                      : static_cast<int32_t>(big_endian_32(times + size_t{i} * 4));
     const auto type = static_cast<uint8_t>(types[i]);
     if (type >= header.types) return corrupt;
     if (!zone->transitions_.empty() && at <= zone->transitions_.back()) return corrupt;

@@ -1,5 +1,5 @@
-// TimeZone: the rules of one IANA time zone, read from the system's TZif files (RFC 8536), with the POSIX
-// rule at their end for times after the last listed transition.
+// TimeZone: the rules of one IANA time zone, read from the system's TZif files (RFC 8536), with the
+// POSIX rule at their end for times after the last listed transition.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@
 
 namespace noroshi {
 
-// A rule such as "CET-1CEST,M3.5.0,M10.5.0/3" (POSIX.1-2017, 8.3): standard and summer time by year.
+// A rule such as "CET-1CEST,M3.5.0,M10.5.0/3" (POSIX.1-2017, 8.3): standard and summer time by
+// year.
 class PosixTimeRule {
  public:
   static Result<PosixTimeRule> parse(std::string_view text);
@@ -40,8 +41,8 @@ class PosixTimeRule {
 // Immutable, thread-safe. Memory: 9 bytes a transition, a few KiB.
 class TimeZone {
  public:
-  // "Asia/Tokyo" in $TZDIR or /usr/share/zoneinfo. NotFound if there is no such zone (or no tzdata),
-  // Corrupt if the file is not TZif.
+  // "Asia/Tokyo" in $TZDIR or /usr/share/zoneinfo. NotFound if there is no such zone (or no
+  // tzdata), Corrupt if the file is not TZif.
   static Result<std::shared_ptr<const TimeZone>> load(const std::string& name);
   // The zone of this process: $TZ, else /etc/localtime, else UTC.
   static Result<std::shared_ptr<const TimeZone>> load_system();
@@ -51,16 +52,16 @@ class TimeZone {
   // Seconds east of UTC at a UTC time in seconds since 1970.
   [[nodiscard]] int32_t offset_at(int64_t utc) const;
 
-  // A local clock reading (as seconds since 1970 of that clock) as UTC. A reading that occurs twice (end of
-  // summer time) means its first occurrence; one that never occurs (its beginning) is read with the
-  // offset before the change.
+  // A local clock reading (as seconds since 1970 of that clock) as UTC. A reading that occurs twice
+  // (end of summer time) means its first occurrence; one that never occurs (its beginning) is read
+  // with the offset before the change.
   [[nodiscard]] int64_t to_utc(int64_t local) const;
 
  private:
-  std::vector<int64_t> transitions_;    // UTC, ascending
-  std::vector<uint8_t> types_;          // of each transition: index into offsets_
+  std::vector<int64_t> transitions_;  // UTC, ascending
+  std::vector<uint8_t> types_;        // of each transition: index into offsets_
   std::vector<int32_t> offsets_;
-  int32_t first_offset_ = 0;            // before the first transition
+  int32_t first_offset_ = 0;  // before the first transition
   bool has_rule_ = false;
   PosixTimeRule rule_ = {};
 };

@@ -38,8 +38,8 @@ size_t read_digits(std::string_view text, size_t at, size_t digits_max, int base
   size_t digits = 0;
   while (digits < digits_max && at + digits < text.size() &&
          digit_value(text[at + digits]) < base) {
-    value = value * static_cast<uint32_t>(base) +
-            static_cast<uint32_t>(digit_value(text[at + digits]));
+    value =
+        value * static_cast<uint32_t>(base) + static_cast<uint32_t>(digit_value(text[at + digits]));
     ++digits;
   }
   return digits;
@@ -48,14 +48,22 @@ size_t read_digits(std::string_view text, size_t at, size_t digits_max, int base
 // The control character a letter stands for after a backslash, or 0.
 char control_of(char letter) {
   switch (letter) {
-    case 'n': return '\n';
-    case 'a': return '\a';
-    case 'b': return '\b';
-    case 't': return '\t';
-    case 'v': return '\v';
-    case 'f': return '\f';
-    case 'r': return '\r';
-    default: return 0;
+    case 'n':
+      return '\n';
+    case 'a':
+      return '\a';
+    case 'b':
+      return '\b';
+    case 't':
+      return '\t';
+    case 'v':
+      return '\v';
+    case 'f':
+      return '\f';
+    case 'r':
+      return '\r';
+    default:
+      return 0;
   }
 }
 
@@ -109,8 +117,10 @@ void append_unescaped_utf8(std::string& out, std::string_view text) {
       i = append_u_escape(out, text, i + 2);
     } else if (letter == 'U' || letter == 'x') {
       const size_t digits = read_digits(text, i + 2, letter == 'U' ? 8 : 2, 16, code);
-      if (digits == 0) out.push_back(letter);
-      else append_utf8(out, code);
+      if (digits == 0)
+        out.push_back(letter);
+      else
+        append_utf8(out, code);
       i += 2 + digits;
     } else if (letter >= '0' && letter <= '7') {
       i += 1 + read_digits(text, i + 1, 3, 8, code);
@@ -136,13 +146,28 @@ void append_mysql_unquoted(std::string& out, std::string_view text) {
       continue;
     }
     switch (const char letter = text[++i]) {
-      case 'n': out.push_back('\n'); break;
-      case 'r': out.push_back('\r'); break;
-      case 't': out.push_back('\t'); break;
-      case '0': out.push_back('\0'); break;
-      case 'Z': out.push_back('\x1a'); break;
-      case '\\': case '\'': case '"': out.push_back(letter); break;
-      default: out.push_back('\\'), out.push_back(letter);
+      case 'n':
+        out.push_back('\n');
+        break;
+      case 'r':
+        out.push_back('\r');
+        break;
+      case 't':
+        out.push_back('\t');
+        break;
+      case '0':
+        out.push_back('\0');
+        break;
+      case 'Z':
+        out.push_back('\x1a');
+        break;
+      case '\\':
+      case '\'':
+      case '"':
+        out.push_back(letter);
+        break;
+      default:
+        out.push_back('\\'), out.push_back(letter);
     }
   }
 }

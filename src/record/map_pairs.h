@@ -1,5 +1,5 @@
-// Walking and resizing the top level of one MessagePack map in place: what filters and parsers do to
-// records.
+// Walking and resizing the top level of one MessagePack map in place: what filters and parsers do
+// to records.
 //
 //   MapPairs pairs(record);
 //   for (MapPair pair; pairs.next(pair);) if (pair.name == "level") …
@@ -27,8 +27,10 @@ struct Form {
 inline constexpr std::array<Form, 256> kForms = [] {
   std::array<Form, 256> forms{};
   for (size_t i = 0; i < 256; ++i) {
-    if (i < 0x80 || i >= 0xe0 || i == 0xc0 || i == 0xc2 || i == 0xc3) forms[i] = {1, 0};
-    else if (i >= 0xa0 && i < 0xc0) forms[i] = {static_cast<uint8_t>(1 + (i & 0x1f)), 1};
+    if (i < 0x80 || i >= 0xe0 || i == 0xc0 || i == 0xc2 || i == 0xc3)
+      forms[i] = {1, 0};
+    else if (i >= 0xa0 && i < 0xc0)
+      forms[i] = {static_cast<uint8_t>(1 + (i & 0x1f)), 1};
   }
   // float 32, 64; uint 8 … 64; int 8 … 64
   constexpr uint8_t kContents[] = {4, 8, 1, 2, 4, 8, 1, 2, 4, 8};
@@ -38,7 +40,8 @@ inline constexpr std::array<Form, 256> kForms = [] {
 }  // namespace map_pairs_internal
 
 struct MapPair {
-  std::string_view name = {};   // the key's text; data() is null if the key is neither string nor binary
+  std::string_view name =
+      {};  // the key's text; data() is null if the key is neither string nor binary
   std::string_view key = {};    // MessagePack
   std::string_view value = {};  // MessagePack
   // Both, as they lie in the map.
@@ -58,8 +61,10 @@ class MapPairs {
     }
     MsgpackReader reader(map);
     const auto pairs = reader.read_map();
-    if (pairs) count_ = left_ = *pairs;
-    else ok_ = false;
+    if (pairs)
+      count_ = left_ = *pairs;
+    else
+      ok_ = false;
     at_ = reader.remaining().data();
   }
 
@@ -67,8 +72,8 @@ class MapPairs {
   [[nodiscard]] uint32_t count() const { return count_; }
   [[nodiscard]] bool ok() const { return ok_; }
 
-  // False at the end, and at the first pair that is not well-formed. Cost: a few nanoseconds for the
-  // usual pair; a value that is an array or map is stepped over whole.
+  // False at the end, and at the first pair that is not well-formed. Cost: a few nanoseconds for
+  // the usual pair; a value that is an array or map is stepped over whole.
   bool next(MapPair& pair) {
     if (left_ == 0) return false;
     --left_;
@@ -96,7 +101,8 @@ class MapPairs {
     return false;
   }
 
-  // Where the value at `at` ends, or null; `text` is where its bytes begin if it is a string or binary.
+  // Where the value at `at` ends, or null; `text` is where its bytes begin if it is a string or
+  // binary.
   const char* behind(const char* at, const char*& text) const {
     const auto room = static_cast<size_t>(end_ - at);
     if (room == 0) return nullptr;
@@ -137,8 +143,8 @@ class MapPairs {
   return first == 0xde ? 3 : first == 0xdf ? 5 : 1;
 }
 
-// Gives the map that begins at out[begin] a head that promises `pairs`. Its pairs move if the head's size
-// changes (at 16 and 65,536 pairs).
+// Gives the map that begins at out[begin] a head that promises `pairs`. Its pairs move if the
+// head's size changes (at 16 and 65,536 pairs).
 inline void set_map_pairs(std::string& out, size_t begin, uint32_t pairs) {
   const size_t old_size = map_head_size(std::string_view(out).substr(begin));
   char head[5];
@@ -154,8 +160,10 @@ inline void set_map_pairs(std::string& out, size_t begin, uint32_t pairs) {
     for (int i = 0; i < 4; ++i) head[1 + i] = static_cast<char>(pairs >> (24 - 8 * i));
     size = 5;
   }
-  if (size == old_size) out.replace(begin, size, head, size);
-  else out.replace(begin, old_size, head, size);
+  if (size == old_size)
+    out.replace(begin, size, head, size);
+  else
+    out.replace(begin, old_size, head, size);
 }
 
 }  // namespace noroshi

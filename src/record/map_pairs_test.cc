@@ -17,16 +17,26 @@ std::string random_text(std::mt19937_64& random, size_t size_max) {
 
 void write_random_value(std::mt19937_64& random, MsgpackWriter& writer, int depth) {
   switch (random() % (depth > 3 ? 9 : 11)) {
-    case 0: return writer.nil();
-    case 1: return writer.boolean(random() % 2 == 0);
-    case 2: return writer.integer(static_cast<int64_t>(random()) >> (random() % 64));
-    case 3: return writer.unsigned_integer(random() >> (random() % 64));
-    case 4: return writer.number(static_cast<double>(random()));
-    case 5: return writer.string(random_text(random, 40));
-    case 6: return writer.string(random_text(random, 70000));
-    case 7: return writer.binary(random_text(random, 300));
-    case 8: return writer.extension(static_cast<int8_t>(random()), random_text(random, 20));
-    default: break;
+    case 0:
+      return writer.nil();
+    case 1:
+      return writer.boolean(random() % 2 == 0);
+    case 2:
+      return writer.integer(static_cast<int64_t>(random()) >> (random() % 64));
+    case 3:
+      return writer.unsigned_integer(random() >> (random() % 64));
+    case 4:
+      return writer.number(static_cast<double>(random()));
+    case 5:
+      return writer.string(random_text(random, 40));
+    case 6:
+      return writer.string(random_text(random, 70000));
+    case 7:
+      return writer.binary(random_text(random, 300));
+    case 8:
+      return writer.extension(static_cast<int8_t>(random()), random_text(random, 20));
+    default:
+      break;
   }
   const auto count = static_cast<uint32_t>(random() % 4);
   if (random() % 2 == 0) {

@@ -15,10 +15,11 @@ const OptionTable<GrepOptions>& grep_option_table() {
       OptionTable<O>("grep", "Keeps or drops records by regular expressions on their fields.")
           .option("regex", &O::rules, "`KEY REGEX`: keep records whose KEY matches.")
           .option("exclude", &O::rules, "`KEY REGEX`: drop records whose KEY matches.")
-          .choice("logical_op", &O::logical_op, "legacy",
-                  {{"legacy", Op::Legacy}, {"and", Op::And}, {"or", Op::Or}},
-                  "How several lines combine. legacy: in their order, the first regex line decides, "
-                  "an exclude line that matches drops.");
+          .choice(
+              "logical_op", &O::logical_op, "legacy",
+              {{"legacy", Op::Legacy}, {"and", Op::And}, {"or", Op::Or}},
+              "How several lines combine. legacy: in their order, the first regex line decides, "
+              "an exclude line that matches drops.");
   return table;
 }
 
@@ -97,7 +98,8 @@ std::optional<MadeFilter> make(const Section& section, const FilterContext&,
     const bool exclude = line.name == "exclude";
     if (options.logical_op != GrepOptions::LogicalOp::Legacy && !rules.empty() &&
         rules.front().exclude != exclude) {
-      diagnostics.error(line.where, "with logical_op and/or all lines are regex, or all are exclude")
+      diagnostics
+          .error(line.where, "with logical_op and/or all lines are regex, or all are exclude")
           .help("use two grep filters");
       continue;
     }
@@ -117,9 +119,9 @@ std::optional<MadeFilter> make(const Section& section, const FilterContext&,
   MadeFilter made;
   if (rules.empty()) made.description = "does nothing";
   for (const Rule& rule : rules) {
-    made.description += fmt::format("{}{} {} {}", made.description.empty() ? "" : "; ",
-                                    rule.exclude ? "drops" : "keeps", rule.key.text(),
-                                    rule.regex.text());
+    made.description +=
+        fmt::format("{}{} {} {}", made.description.empty() ? "" : "; ",
+                    rule.exclude ? "drops" : "keeps", rule.key.text(), rule.regex.text());
   }
   made.filter = std::make_unique<GrepFilter>(std::move(rules), options.logical_op);
   return made;

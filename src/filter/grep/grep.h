@@ -1,5 +1,5 @@
-// Filter `grep`: keeps or drops records by regular expressions on their fields. README.md beside this file
-// says what each option means to an operator.
+// Filter `grep`: keeps or drops records by regular expressions on their fields. README.md beside
+// this file says what each option means to an operator.
 #pragma once
 
 #include <vector>

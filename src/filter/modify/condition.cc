@@ -103,7 +103,8 @@ bool ModifyCondition::holds(std::string_view record) const {
 
 bool ModifyCondition::test(std::string_view record) const {
   switch (test_) {
-    case Test::KeyExists: return key_->find(record).has_value();
+    case Test::KeyExists:
+      return key_->find(record).has_value();
     case Test::ValueEquals: {
       const auto value = key_->find(record);
       if (!value) return false;
@@ -116,7 +117,8 @@ bool ModifyCondition::test(std::string_view record) const {
       return value && value_matches(*value, *value_regex_);
     }
     case Test::AKeyMatches:
-    case Test::MatchingKeysHaveMatchingValues: break;
+    case Test::MatchingKeysHaveMatchingValues:
+      break;
   }
   MapPairs pairs(record);
   for (MapPair pair; pairs.next(pair);) {

@@ -19,10 +19,10 @@ class ModifyCondition {
 
  private:
   enum class Test {
-    KeyExists,        // a
-    AKeyMatches,      // a (regex)
-    ValueEquals,      // a, b
-    ValueMatches,     // a, b (regex)
+    KeyExists,                       // a
+    AKeyMatches,                     // a (regex)
+    ValueEquals,                     // a, b
+    ValueMatches,                    // a, b (regex)
     MatchingKeysHaveMatchingValues,  // a (regex), b (regex)
   };
   struct Form;

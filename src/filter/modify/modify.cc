@@ -1,6 +1,7 @@
-// A record is taken apart into its pairs (views into the chunk), the rules work on the list of pairs, and
-// what changed is written anew. Rules behave as those of Fluent Bit's plugins/filter_modify/modify.c; a rule
-// that renames or copies a key to itself does nothing here, where Fluent Bit loses the field.
+// A record is taken apart into its pairs (views into the chunk), the rules work on the list of
+// pairs, and what changed is written anew. Rules behave as those of Fluent Bit's
+// plugins/filter_modify/modify.c; a rule that renames or copies a key to itself does nothing here,
+// where Fluent Bit loses the field.
 #include "filter/modify/modify.h"
 
 #include <algorithm>
@@ -41,7 +42,16 @@ const OptionTable<ModifyOptions>& modify_option_table() {
 namespace {
 
 enum class Action {
-  Set, Add, Remove, RemovePrefix, RemoveRegex, Rename, HardRename, Copy, HardCopy, MoveToStart,
+  Set,
+  Add,
+  Remove,
+  RemovePrefix,
+  RemoveRegex,
+  Rename,
+  HardRename,
+  Copy,
+  HardCopy,
+  MoveToStart,
   MoveToEnd
 };
 
@@ -107,8 +117,10 @@ class Fields {
         if (count(rule.key) > 0) return false;
         pairs_.push_back({rule.key, rule.key_bytes, rule.value_bytes});
         return true;
-      case Action::Remove: return remove(named(rule.key));
-      case Action::RemovePrefix: return remove(prefixed(rule.key));
+      case Action::Remove:
+        return remove(named(rule.key));
+      case Action::RemovePrefix:
+        return remove(prefixed(rule.key));
       case Action::RemoveRegex:
         return remove([&](const Pair& pair) {
           return pair.name.data() != nullptr && rule.regex->matches(pair.name);
@@ -119,13 +131,16 @@ class Fields {
         if (rule.key == rule.value || count(rule.key) == 0) return false;
         remove(named(rule.value));
         return rename(rule);
-      case Action::Copy: return count(rule.key) == 1 && count(rule.value) == 0 && copy(rule);
+      case Action::Copy:
+        return count(rule.key) == 1 && count(rule.value) == 0 && copy(rule);
       case Action::HardCopy:
         if (rule.key == rule.value || count(rule.key) != 1 || count(rule.value) > 1) return false;
         remove(named(rule.value));
         return copy(rule);
-      case Action::MoveToStart: return move(prefixed(rule.key));
-      case Action::MoveToEnd: return move(std::not_fn(prefixed(rule.key)));
+      case Action::MoveToStart:
+        return move(prefixed(rule.key));
+      case Action::MoveToEnd:
+        return move(std::not_fn(prefixed(rule.key)));
     }
     return false;
   }
@@ -218,8 +233,8 @@ std::optional<Rule> parse_rule(const LocatedText& line, Diagnostics& diagnostics
     return std::nullopt;
   }
   Rule rule{.action = form->action, .key = (*words)[0].text};
-  const bool prefix = rule.action == Action::RemovePrefix ||
-                      rule.action == Action::MoveToStart || rule.action == Action::MoveToEnd;
+  const bool prefix = rule.action == Action::RemovePrefix || rule.action == Action::MoveToStart ||
+                      rule.action == Action::MoveToEnd;
   if (prefix && rule.key.ends_with('*')) rule.key.pop_back();
   if (rule.action == Action::RemoveRegex) {
     rule.regex = compile_word(line, (*words)[0], diagnostics);

@@ -1,5 +1,5 @@
-// Filter `modify`: changes the fields of records by rules, where conditions hold. README.md beside this file
-// says what each option means to an operator.
+// Filter `modify`: changes the fields of records by rules, where conditions hold. README.md beside
+// this file says what each option means to an operator.
 #pragma once
 
 #include <vector>

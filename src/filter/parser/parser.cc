@@ -1,5 +1,5 @@
-// The hot path of the specified pipeline: one walk over the record to find the text and the other pairs,
-// JSON written straight into the new body, the other pairs copied behind it, one head fixed.
+// The hot path of the specified pipeline: one walk over the record to find the text and the other
+// pairs, JSON written straight into the new body, the other pairs copied behind it, one head fixed.
 #include "filter/parser/parser.h"
 
 #include <algorithm>
@@ -55,8 +55,10 @@ class ParserFilter final : public Filter {
     rewriter_.begin(chunk);
     bool changed = false;
     for (const RecordEntry& entry : chunk.records) {
-      if (rewrite(chunk.view().record(entry), entry)) changed = true;
-      else rewriter_.keep(entry);
+      if (rewrite(chunk.view().record(entry), entry))
+        changed = true;
+      else
+        rewriter_.keep(entry);
     }
     if (changed) rewriter_.finish();
   }
@@ -111,7 +113,8 @@ class ParserFilter final : public Filter {
     return pairs.ok();
   }
 
-  // A key both parsed and kept would stand there twice; what was parsed is the application's own word.
+  // A key both parsed and kept would stand there twice; what was parsed is the application's own
+  // word.
   void drop_names_of(std::string_view parsed) {
     uint64_t lengths = 0;
     for (const MapPair& pair : kept_) lengths |= uint64_t{1} << (pair.name.size() & 63);
@@ -142,15 +145,16 @@ std::optional<MadeFilter> make(const Section& section, const FilterContext& cont
       const auto known = context.parsers.names();
       const std::string near = nearest_name(name.text, known);
       diagnostics.error(name.where, fmt::format("there is no parser named \"{}\"", name.text))
-          .help(near.empty()
-                    ? fmt::format("define it in a [PARSER] section; known are {}",
-                                  fmt::join(known, ", "))
-                    : fmt::format("did you mean \"{}\"?", near));
+          .help(near.empty() ? fmt::format("define it in a [PARSER] section; known are {}",
+                                           fmt::join(known, ", "))
+                             : fmt::format("did you mean \"{}\"?", near));
       continue;
     }
     auto parser = context.parsers.make(name.text);
-    if (!parser) diagnostics.error(name.where, parser.error().message);
-    else parsers.push_back(std::move(*parser));
+    if (!parser)
+      diagnostics.error(name.where, parser.error().message);
+    else
+      parsers.push_back(std::move(*parser));
     names.push_back(name.text);
   }
   if (options.parsers.empty()) {
@@ -158,13 +162,14 @@ std::optional<MadeFilter> make(const Section& section, const FilterContext& cont
         .help("for JSON lines: Parser json");
   }
   auto key = RecordAccessor::parse(options.key_name.text);
-  if (!key && !options.key_name.text.empty()) diagnostics.error(options.key_name.where, key.error().message);
+  if (!key && !options.key_name.text.empty())
+    diagnostics.error(options.key_name.where, key.error().message);
   if (diagnostics.error_count() != errors_before) return std::nullopt;
 
   MadeFilter made;
-  made.description = fmt::format("{} parsed as {}; {}", options.key_name.text,
-                                 fmt::join(names, ", else "),
-                                 options.reserve_data ? "other fields kept" : "other fields dropped");
+  made.description =
+      fmt::format("{} parsed as {}; {}", options.key_name.text, fmt::join(names, ", else "),
+                  options.reserve_data ? "other fields kept" : "other fields dropped");
   if (!key->nested() && !options.preserve_key) made.consumed_keys.push_back(key->key());
   made.filter =
       std::make_unique<ParserFilter>(std::move(options), std::move(*key), std::move(parsers));

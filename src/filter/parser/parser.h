@@ -1,5 +1,5 @@
-// Filter `parser`: replaces a record's text field by the fields a parser finds in it. README.md beside this
-// file says what each option means to an operator.
+// Filter `parser`: replaces a record's text field by the fields a parser finds in it. README.md
+// beside this file says what each option means to an operator.
 #pragma once
 
 #include <vector>

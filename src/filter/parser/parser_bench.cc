@@ -1,5 +1,6 @@
 // ns per record of the specified pipeline's filter, and of the formats and times behind it.
-//   cmake --preset release -DNOROSHI_BENCH=ON && ninja -C build/release filter_bench && build/release/bin/filter_bench
+//   cmake --preset release -DNOROSHI_BENCH=ON && ninja -C build/release filter_bench &&
+//   build/release/bin/filter_bench
 #include "filter/parser/parser.h"
 
 #include <benchmark/benchmark.h>
@@ -108,10 +109,12 @@ void parse_lines(benchmark::State& state, std::string_view parser_name, std::str
   state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK_CAPTURE(parse_lines, json, "json", kLine);
-BENCHMARK_CAPTURE(parse_lines, logfmt, "logfmt",
-                  R"(time=2026-11-23T02:53:00Z level=info msg="GET /items" path=/items status=200)");
-BENCHMARK_CAPTURE(parse_lines, nginx, "nginx",
-                  R"(127.0.0.1 - - [22/Nov/2019:11:01:08 +0000] "GET /favicon.ico HTTP/1.1" 404 153 "-" "curl/7.0")");
+BENCHMARK_CAPTURE(
+    parse_lines, logfmt, "logfmt",
+    R"(time=2026-11-23T02:53:00Z level=info msg="GET /items" path=/items status=200)");
+BENCHMARK_CAPTURE(
+    parse_lines, nginx, "nginx",
+    R"(127.0.0.1 - - [22/Nov/2019:11:01:08 +0000] "GET /favicon.ico HTTP/1.1" 404 153 "-" "curl/7.0")");
 
 void ReadIsoTime(benchmark::State& state) {
   const auto format = *TimeFormat::compile("%Y-%m-%dT%H:%M:%S.%L%z", {});

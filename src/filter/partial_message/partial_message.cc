@@ -1,19 +1,22 @@
-// Docker's fluentd driver (moby daemon/logger/fluentd, copier.go) cuts a line longer than 16 KiB into pieces,
-// each a record of its own with the fields
+// Docker's fluentd driver (moby daemon/logger/fluentd, copier.go) cuts a line longer than 16 KiB
+// into pieces, each a record of its own with the fields
 //
-//   partial_message "true"   partial_id (one per line)   partial_ordinal "1", "2" …   partial_last "true"|"false"
+//   partial_message "true"   partial_id (one per line)   partial_ordinal "1", "2" …   partial_last
+//   "true"|"false"
 //
-// and the time of the first piece. Pieces of stdout and stderr interleave. The last piece is empty if the
-// line is a multiple of 16 KiB long, and never comes if the container ends without a line end.
+// and the time of the first piece. Pieces of stdout and stderr interleave. The last piece is empty
+// if the line is a multiple of 16 KiB long, and never comes if the container ends without a line
+// end.
 //
-// The first piece opens a message; the following ones are appended in the order of their ordinals; the
-// last one closes it, and the joined record (without the partial_… fields) stands in its place in the
-// chunk. What was opened and does not close in time, grows too large, or has to make room, is released as
-// far as it is, with the first piece's partial_… fields: they say truly that the line is not whole. A piece
-// whose message is not open (its first piece was never seen, or it was released) passes on unchanged.
+// The first piece opens a message; the following ones are appended in the order of their ordinals;
+// the last one closes it, and the joined record (without the partial_… fields) stands in its place
+// in the chunk. What was opened and does not close in time, grows too large, or has to make room,
+// is released as far as it is, with the first piece's partial_… fields: they say truly that the
+// line is not whole. A piece whose message is not open (its first piece was never seen, or it was
+// released) passes on unchanged.
 //
-// A message holds the acks of all chunks its pieces came in, so a client is told "stored" only after the
-// joined record is.
+// A message holds the acks of all chunks its pieces came in, so a client is told "stored" only
+// after the joined record is.
 #include "filter/partial_message/partial_message.h"
 
 #include <algorithm>
@@ -87,14 +90,22 @@ Piece piece_of(std::string_view record) {
     const auto value = MsgpackReader(pair.value).next();
     if (!value) continue;
     const bool text = value->type == MsgpackType::String || value->type == MsgpackType::Binary;
-    if (pair.name == kMarker) piece.partial = says_true(*value);
-    else if (pair.name == "partial_last") piece.last = says_true(*value);
-    else if (pair.name == "partial_ordinal") piece.ordinal = ordinal_of(*value);
-    else if (!text) continue;
-    else if (pair.name == "partial_id") piece.id = value->bytes;
-    else if (pair.name == "container_id") piece.container = value->bytes;
-    else if (pair.name == "source") piece.source = value->bytes;
-    else if (pair.name == "log") piece.log = value->bytes, piece.log_value = pair.value;
+    if (pair.name == kMarker)
+      piece.partial = says_true(*value);
+    else if (pair.name == "partial_last")
+      piece.last = says_true(*value);
+    else if (pair.name == "partial_ordinal")
+      piece.ordinal = ordinal_of(*value);
+    else if (!text)
+      continue;
+    else if (pair.name == "partial_id")
+      piece.id = value->bytes;
+    else if (pair.name == "container_id")
+      piece.container = value->bytes;
+    else if (pair.name == "source")
+      piece.source = value->bytes;
+    else if (pair.name == "log")
+      piece.log = value->bytes, piece.log_value = pair.value;
   }
   return piece;
 }
@@ -105,12 +116,12 @@ bool is_piece_field(std::string_view name) {
 }
 
 struct Message {
-  std::string key;       // container, source, partial id
+  std::string key;  // container, source, partial id
   std::string tag;
   Timestamp time;
-  std::string metadata;  // of the first piece
-  std::string record;    // the first piece whole
-  std::string log;       // joined so far
+  std::string metadata;        // of the first piece
+  std::string record;          // the first piece whole
+  std::string log;             // joined so far
   std::vector<uint32_t> ends;  // in `log`, of each piece joined
   struct Early {
     std::string log;
@@ -157,8 +168,10 @@ struct Message {
     for (MapPair pair; pairs.next(pair);) {
       if (complete && is_piece_field(pair.name)) continue;
       body.append(pair.key);
-      if (pair.name == "log") MsgpackWriter(body).string(log);
-      else body.append(pair.value);
+      if (pair.name == "log")
+        MsgpackWriter(body).string(log);
+      else
+        body.append(pair.value);
       ++count;
     }
     set_map_pairs(body, map, count);
@@ -235,8 +248,10 @@ class PartialMessageFilter final : public Filter {
     const uint64_t bytes_before = message->bytes();
     if (bytes_before + piece.log.size() + kBytesPerPiece > options_.size_limit.bytes ||
         message->early.size() >= kEarlyPiecesMax) {
-      if (message->tag == chunk.tag) put(message);
-      else release(message, output);
+      if (message->tag == chunk.tag)
+        put(message);
+      else
+        release(message, output);
       return false;
     }
     message->hold(chunk.acks);
@@ -268,7 +283,8 @@ class PartialMessageFilter final : public Filter {
     by_key_[message.key] = std::prev(open_.end());
   }
 
-  // A client that repeats what it sent before (at least once): the same bytes under the same ordinal.
+  // A client that repeats what it sent before (at least once): the same bytes under the same
+  // ordinal.
   static bool is_repeat(const Message& message, const Piece& piece) {
     const uint32_t index = piece.ordinal - 1;
     const uint32_t begin = index == 0 ? 0 : message.ends[index - 1];
@@ -324,15 +340,13 @@ class PartialMessageFilter final : public Filter {
 std::optional<MadeFilter> make(const Section& section, const FilterContext& context,
                                Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.error_count();
-  const PartialMessageOptions options =
-      partial_message_option_table().parse(section, diagnostics);
+  const PartialMessageOptions options = partial_message_option_table().parse(section, diagnostics);
   if (diagnostics.error_count() != errors_before) return std::nullopt;
   MadeFilter made;
-  made.description = options.enabled
-                         ? fmt::format("joins Docker's pieces up to {}, within {}",
-                                       to_string(options.size_limit),
-                                       duration_to_string(options.flush_timeout))
-                         : "off";
+  made.description = options.enabled ? fmt::format("joins Docker's pieces up to {}, within {}",
+                                                   to_string(options.size_limit),
+                                                   duration_to_string(options.flush_timeout))
+                                     : "off";
   made.filter = make_partial_message(options, context.clock);
   return made;
 }

@@ -1,6 +1,7 @@
-// Filter `partial_message`: joins the 16 KiB pieces into which Docker's fluentd driver cuts a long line. The
-// pipeline puts one in front of every chain by itself; a [FILTER] section of this name in the configuration
-// takes its place. README.md beside this file says what each option means to an operator.
+// Filter `partial_message`: joins the 16 KiB pieces into which Docker's fluentd driver cuts a long
+// line. The pipeline puts one in front of every chain by itself; a [FILTER] section of this name in
+// the configuration takes its place. README.md beside this file says what each option means to an
+// operator.
 #pragma once
 
 #include <memory>
@@ -18,7 +19,8 @@ struct PartialMessageOptions {
   bool enabled = true;
   // Of a joined record; one that would grow beyond it is released as far as it is.
   ByteSize size_limit = {1 << 20};
-  // From the first piece on: a line whose last piece has not come by then is released as far as it is.
+  // From the first piece on: a line whose last piece has not come by then is released as far as it
+  // is.
   Nanoseconds flush_timeout = Seconds(5);
 };
 

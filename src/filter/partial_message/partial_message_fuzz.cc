@@ -1,5 +1,6 @@
-// Pieces of long lines in any order, of any kind, over several chunks. Every byte must come out (the pieces
-// all differ, so none is a repetition), and every ack must be released when all is done.
+// Pieces of long lines in any order, of any kind, over several chunks. Every byte must come out
+// (the pieces all differ, so none is a repetition), and every ack must be released when all is
+// done.
 #include <cstddef>
 #include <cstdint>
 

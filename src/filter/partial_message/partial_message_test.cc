@@ -138,7 +138,8 @@ TEST_F(PartialMessage, TimeoutReleasesWithTheAcks) {
   ASSERT_EQ(output.chunks.size(), 1u);
   EXPECT_EQ(output.chunks[0].tag, "app");
   EXPECT_EQ(text_at(output.chunks[0], 0, "log"), "half");
-  EXPECT_EQ(text_at(output.chunks[0], 0, "partial_last"), "false") << "it says that it is not whole";
+  EXPECT_EQ(text_at(output.chunks[0], 0, "partial_last"), "false")
+      << "it says that it is not whole";
   EXPECT_EQ(released, 0);
   output.chunks.clear();
   EXPECT_EQ(released, 1);
@@ -197,8 +198,8 @@ TEST_F(PartialMessage, CleanChunksAreNotTouched) {
   EXPECT_EQ(chunk.records.size(), 1u);
 }
 
-// Many lines at once, cut at random, interleaved at random, over chunks of random size, some pieces sent
-// twice: each line comes out once and whole.
+// Many lines at once, cut at random, interleaved at random, over chunks of random size, some pieces
+// sent twice: each line comes out once and whole.
 TEST_F(PartialMessage, AnyInterleavingGivesTheLines) {
   const uint64_t seed = std::random_device()();
   SCOPED_TRACE(fmt::format("seed {}", seed));

@@ -209,8 +209,7 @@ void add_record(const LocatedText& line, Plan& plan, std::vector<std::string>& v
 std::optional<MadeFilter> make(const Section& section, const FilterContext&,
                                Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.error_count();
-  const RecordModifierOptions options =
-      record_modifier_option_table().parse(section, diagnostics);
+  const RecordModifierOptions options = record_modifier_option_table().parse(section, diagnostics);
   Plan plan;
   std::vector<std::string> values;
   for (const LocatedText& line : options.records) add_record(line, plan, values, diagnostics);
@@ -229,12 +228,12 @@ std::optional<MadeFilter> make(const Section& section, const FilterContext&,
     writer.string(values[i]);
   }
   MadeFilter made;
-  made.description = fmt::format(
-      "sets {} fields; {}", values.size() + (plan.uuid_key.empty() ? 0 : 1),
-      plan.patterns.empty() ? std::string("keeps the others")
-                            : fmt::format("{} {} keys or prefixes",
-                                          plan.allowlist ? "keeps only" : "removes",
-                                          plan.patterns.size()));
+  made.description =
+      fmt::format("sets {} fields; {}", values.size() + (plan.uuid_key.empty() ? 0 : 1),
+                  plan.patterns.empty() ? std::string("keeps the others")
+                                        : fmt::format("{} {} keys or prefixes",
+                                                      plan.allowlist ? "keeps only" : "removes",
+                                                      plan.patterns.size()));
   for (const LocatedText& line : options.remove_keys) {
     if (!line.text.ends_with('*')) made.consumed_keys.push_back(line.text);
   }

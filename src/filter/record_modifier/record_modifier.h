@@ -1,5 +1,5 @@
-// Filter `record_modifier`: adds fixed fields, removes fields, or keeps only listed ones. README.md beside
-// this file says what each option means to an operator.
+// Filter `record_modifier`: adds fixed fields, removes fields, or keeps only listed ones. README.md
+// beside this file says what each option means to an operator.
 #pragma once
 
 #include <vector>

@@ -81,15 +81,15 @@ class RewriteTagFilter final : public Filter {
   // Fills tag_; false if the record stays where it is.
   bool render_tag(const Rule& rule, const Chunk& chunk, const RecordEntry& entry) {
     tag_.clear();
-    rule.tag.render({.tag = chunk.tag,
-                     .record = chunk.view().record(entry),
-                     .captures = match_.groups()},
-                    tag_);
+    rule.tag.render(
+        {.tag = chunk.tag, .record = chunk.view().record(entry), .captures = match_.groups()},
+        tag_);
     if (!tag_.empty() && tag_.size() <= kRewrittenTagBytesMax) return true;
     if (const uint64_t times = episode_.admit()) {
-      log_warn("filter:" + instance_, "the new tag '{}' of a record of {} is {}; it keeps its tag "
-               "({} times)", rule.tag.text(), chunk.tag, tag_.empty() ? "empty" : "too long",
-               times);
+      log_warn("filter:" + instance_,
+               "the new tag '{}' of a record of {} is {}; it keeps its tag "
+               "({} times)",
+               rule.tag.text(), chunk.tag, tag_.empty() ? "empty" : "too long", times);
     }
     return false;
   }
@@ -160,7 +160,8 @@ std::optional<MadeFilter> make(const Section& section, const FilterContext& cont
   if (options.rules.empty()) {
     diagnostics.warning(section.where, "filter rewrite_tag has no rule: it does nothing");
   }
-  // Of new tags that are the same for every record the pipeline itself knows whether they come back here.
+  // Of new tags that are the same for every record the pipeline itself knows whether they come back
+  // here.
   const std::string_view match = section.value("match");
   const bool computed = std::any_of(rules.begin(), rules.end(),
                                     [](const Rule& rule) { return !rule.tag.is_literal(); });
@@ -175,9 +176,9 @@ std::optional<MadeFilter> make(const Section& section, const FilterContext& cont
   MadeFilter made;
   if (rules.empty()) made.description = "does nothing";
   for (const Rule& rule : rules) {
-    made.description += fmt::format("{}{} {} → {}{}", made.description.empty() ? "" : "; ",
-                                    rule.key.text(), rule.regex.text(), rule.tag.text(),
-                                    rule.keep ? " (copied)" : "");
+    made.description +=
+        fmt::format("{}{} {} → {}{}", made.description.empty() ? "" : "; ", rule.key.text(),
+                    rule.regex.text(), rule.tag.text(), rule.keep ? " (copied)" : "");
   }
   made.filter = std::make_unique<RewriteTagFilter>(std::move(rules), context.instance_name);
   return made;

@@ -1,5 +1,5 @@
-// Filter `rewrite_tag`: sends records on under another tag, from the head of the chain. README.md beside
-// this file says what each option means to an operator.
+// Filter `rewrite_tag`: sends records on under another tag, from the head of the chain. README.md
+// beside this file says what each option means to an operator.
 #pragma once
 
 #include <vector>
