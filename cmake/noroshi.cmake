@@ -4,8 +4,8 @@ add_library(noroshi_flags INTERFACE)
 target_compile_options(noroshi_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wunused-result -fno-omit-frame-pointer
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
-  # g++ 12 reports false positives from inlined std::string and std::vector code with these two.
-  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict -Wno-stringop-overflow>
+  # g++ 12 reports false positives from inlined std::string, std::vector and std::optional code with these.
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict -Wno-stringop-overflow -Wno-maybe-uninitialized>
   $<$<BOOL:${NOROSHI_WERROR}>:-Werror>)
 target_include_directories(noroshi_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
 target_compile_definitions(noroshi_flags INTERFACE NOROSHI_VERSION="${PROJECT_VERSION}")
