@@ -47,11 +47,11 @@ const OptionTable<SectionOptions>& forward_option_table() {
                 "Put before the clients' tags; then `tag` has no effect.")
         .last_wins()
         .option("buffer_chunk_size", &S::buffer_chunk_size, "256KiB", "Bytes of one read.")
-        .between("16KiB", "4MiB")
+        .between("16KiB", "64MiB")
         .last_wins()
         .option("buffer_max_size", &S::buffer_max_size, "12MiB",
                 "Largest frame, as it arrives (compressed).")
-        .between("32KiB", "64MiB")
+        .between("32KiB", "512MiB")
         .last_wins()
         .option("decompressed_max_size", &S::decompressed_max_size, "256MiB",
                 "Largest frame after decompression. noroshi's own.")

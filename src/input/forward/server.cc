@@ -43,6 +43,7 @@ void Server::let_go() {
   for (const auto& [key, session] : sessions_) session->release();
   stalled_session_.reset();
   sessions_.clear();
+  metrics_.connections_open.set(0);
 }
 
 void Server::serve(std::unique_ptr<StreamListener> listener) {
@@ -250,21 +251,28 @@ void Server::close() {
   for (const auto& listener : listeners_) listener->accept_now();
   closing_ = true;
   listeners_.clear();
+  deadline_timer_.cancel();
+  retry_timer_.cancel();
   if (stalled_) go_on();
-  while (!stalled_ && !sessions_.empty()) {
-    const auto session = sessions_.begin()->second;
-    if (!session->read_to_the_end() && !stalled_) remove(*session);
+  std::vector<std::shared_ptr<Session>> sessions;
+  for (const auto& [key, session] : sessions_) sessions.push_back(session);
+  for (const auto& session : sessions) {
+    if (!stalled_) (void)session->read_to_the_end();
   }
   if (stalled_) {
-    log_error(log_name_,
-              "the journal takes nothing: {} records already read are lost, and what {} "
-              "connections still "
-              "hold unread",
-              collector_.records(), sessions_.size());
+    log_error(
+        log_name_,
+        "the journal takes nothing: {} records already read are lost, and what {} connections "
+        "still hold unread",
+        collector_.records(), sessions_.size());
   }
-  for (const auto& [key, session] : sessions_) session->flush_acks();
-  let_go();
-  metrics_.connections_open.set(0);
+  // Filters that still hold records let go of them after this call, in the same turn of the loop,
+  // and with them of their acks: sockets close in the next turn.
+  boost::asio::post(loop_, [this, still = std::weak_ptr(alive_)] {
+    if (still.expired()) return;
+    for (const auto& [key, session] : sessions_) session->flush_acks();
+    let_go();
+  });
 }
 
 }  // namespace noroshi::forward

@@ -48,6 +48,8 @@ class Server {
   // Takes connections from `listener`, which the server owns from now on.
   void serve(std::unique_ptr<StreamListener> listener);
   [[nodiscard]] bool busy() const;
+  // Shutdown: takes what the kernel holds and lets nobody in any more. Connections are closed in
+  // the next turn of the loop, after the acks that this turn brings.
   void close();
 
   // For Session.

@@ -236,6 +236,8 @@ void Session::end() {
                       fmt::format("its connection ended in the middle of it, after {} bytes",
                                   data_size_ - taken_));
   }
+  closed_ = true;
+  if (draining_) return;  // acks may still come: the server lets go of it
   flush_acks();
   server_.remove(*this);
 }
