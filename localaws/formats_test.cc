@@ -100,6 +100,7 @@ TEST(TimeText, AsTheServicesWriteIt) {
   EXPECT_EQ(http_time(time), "Sun, 23 Nov 2025 02:53:00 GMT");
   EXPECT_EQ(parse_http_time(http_time(time)), std::chrono::floor<Seconds>(time));
   EXPECT_FALSE(parse_http_time("yesterday"));
+  EXPECT_FALSE(parse_http_time("Sun, 23 Nov 9999 02:53:00 GMT"));
 }
 
 TEST(DataDirectory, FileNamesAreSafeAndDifferent) {

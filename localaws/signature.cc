@@ -127,9 +127,10 @@ std::optional<Timestamp> parse_amz_date(std::string_view text) {
   parts.tm_hour = number(9, 2);
   parts.tm_min = number(11, 2);
   parts.tm_sec = number(13, 2);
-  if (parts.tm_year < 70 || parts.tm_mon < 0 || parts.tm_mon > 11 || parts.tm_mday < 1 ||
-      parts.tm_mday > 31 || parts.tm_hour < 0 || parts.tm_hour > 23 || parts.tm_min < 0 ||
-      parts.tm_min > 59 || parts.tm_sec < 0 || parts.tm_sec > 60) {
+  if (parts.tm_year < 70 || parts.tm_year > kYearMax - 1900 || parts.tm_mon < 0 ||
+      parts.tm_mon > 11 || parts.tm_mday < 1 || parts.tm_mday > 31 || parts.tm_hour < 0 ||
+      parts.tm_hour > 23 || parts.tm_min < 0 || parts.tm_min > 59 || parts.tm_sec < 0 ||
+      parts.tm_sec > 60) {
     return std::nullopt;
   }
   return Timestamp(Seconds(::timegm(&parts)));

@@ -39,7 +39,8 @@ std::string http_time(Timestamp time) { return formatted(time, "%a, %d %b %Y %H:
 std::optional<Timestamp> parse_http_time(const std::string& text) {
   std::tm parts{};
   const char* const end = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  if (end == nullptr || *end != '\0') return std::nullopt;
+  if (end == nullptr || *end != '\0' || parts.tm_year > kYearMax - 1900) return std::nullopt;
+  if (parts.tm_year < 0) return std::nullopt;
   return Timestamp(Seconds(::timegm(&parts)));
 }
 

@@ -9,6 +9,9 @@
 
 namespace noroshi::localaws {
 
+// A Timestamp ends in 2262; later years are refused wherever text becomes one.
+inline constexpr int kYearMax = 2200;
+
 [[nodiscard]] std::string iso_time(Timestamp time);         // "2026-11-23T02:53:00Z"
 [[nodiscard]] std::string iso_time_millis(Timestamp time);  // "2026-11-23T02:53:00.123Z"
 [[nodiscard]] std::string http_time(Timestamp time);        // "Mon, 23 Nov 2026 02:53:00 GMT"
