@@ -4,6 +4,7 @@
 
 #include "parser/unescape.h"
 #include "record/map_pairs.h"
+#include "record/msgpack_writer.h"
 
 namespace noroshi {
 

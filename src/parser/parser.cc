@@ -9,6 +9,7 @@
 #include "parser/time_field.h"
 #include "record/json_parser.h"
 #include "record/map_pairs.h"
+#include "record/msgpack_writer.h"
 
 namespace noroshi {
 

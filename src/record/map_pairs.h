@@ -14,7 +14,6 @@
 #include <string_view>
 
 #include "record/msgpack_reader.h"
-#include "record/msgpack_writer.h"
 
 namespace noroshi {
 
@@ -119,17 +118,7 @@ class MapPairs {
     }
     return behind_rare(at, text);
   }
-  const char* behind_rare(const char* at, const char*& text) const {
-    text = nullptr;
-    MsgpackReader reader({at, static_cast<size_t>(end_ - at)});
-    const auto bytes = reader.skip();
-    if (!bytes) return nullptr;
-    const auto token = MsgpackReader(*bytes).next();
-    if (token && (token->type == MsgpackType::String || token->type == MsgpackType::Binary)) {
-      text = token->bytes.data();
-    }
-    return at + bytes->size();
-  }
+  const char* behind_rare(const char* at, const char*& text) const;
 
   const char* at_ = nullptr;
   const char* end_ = nullptr;
@@ -145,25 +134,6 @@ class MapPairs {
 
 // Gives the map that begins at out[begin] a head that promises `pairs`. Its pairs move if the
 // head's size changes (at 16 and 65,536 pairs).
-inline void set_map_pairs(std::string& out, size_t begin, uint32_t pairs) {
-  const size_t old_size = map_head_size(std::string_view(out).substr(begin));
-  char head[5];
-  size_t size = 1;
-  if (pairs < 16) {
-    head[0] = static_cast<char>(0x80 | pairs);
-  } else if (pairs < 65536) {
-    head[0] = static_cast<char>(0xde);
-    head[1] = static_cast<char>(pairs >> 8), head[2] = static_cast<char>(pairs);
-    size = 3;
-  } else {
-    head[0] = static_cast<char>(0xdf);
-    for (int i = 0; i < 4; ++i) head[1 + i] = static_cast<char>(pairs >> (24 - 8 * i));
-    size = 5;
-  }
-  if (size == old_size)
-    out.replace(begin, size, head, size);
-  else
-    out.replace(begin, old_size, head, size);
-}
+void set_map_pairs(std::string& out, size_t begin, uint32_t pairs);
 
 }  // namespace noroshi

@@ -1,4 +1,5 @@
 #include "record/map_pairs.h"
+#include "record/msgpack_writer.h"
 
 #include <gtest/gtest.h>
 

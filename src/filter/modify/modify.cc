@@ -15,6 +15,7 @@
 #include "filter/modify/condition.h"
 #include "filter/words.h"
 #include "record/map_pairs.h"
+#include "record/msgpack_writer.h"
 
 namespace noroshi {
 

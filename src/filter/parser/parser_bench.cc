@@ -10,6 +10,7 @@
 #include "parser/parser_registry.h"
 #include "parser/time_format.h"
 #include "record/map_pairs.h"
+#include "record/msgpack_writer.h"
 
 namespace noroshi {
 namespace {

@@ -30,6 +30,7 @@
 
 #include "filter/chunk_rewriter.h"
 #include "record/map_pairs.h"
+#include "record/msgpack_writer.h"
 
 namespace noroshi {
 

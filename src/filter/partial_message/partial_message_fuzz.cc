@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "filter/partial_message/partial_message.h"
 #include "record/map_pairs.h"
+#include "record/msgpack_writer.h"
 #include "record/record_accessor.h"
 
 namespace noroshi {

@@ -12,6 +12,7 @@
 #include "filter/chunk_rewriter.h"
 #include "filter/words.h"
 #include "record/map_pairs.h"
+#include "record/msgpack_writer.h"
 
 namespace noroshi {
 
