@@ -4,7 +4,7 @@
     /usr/bin/python3 tests/tidy.py
 
 - a folder of src/ includes only itself and folders above its line in src/layers.txt
-- public headers stay under 150 lines, sources under 800 (a longer file is two things in one room)
+- public headers stay under 170 lines (the slow references of tests, *reference*.h, apart), sources under 800 (a longer file is two things in one room)
 - no folder is called utils, common or helpers; no "event" for a record; no notes to oneself
 - every header begins with what it is and has #pragma once
 - every plugin folder has its README
@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-HEADER_LINES_MAX, SOURCE_LINES_MAX = 150, 800
+HEADER_LINES_MAX, SOURCE_LINES_MAX = 170, 800
 
 breaches = []
 
@@ -62,7 +62,7 @@ def main():
         lines = (ROOT / path).read_text().split("\n")
         check_includes(path, lines, layers)
         if path.suffix == ".h":
-            if len(lines) > HEADER_LINES_MAX:
+            if len(lines) > HEADER_LINES_MAX and "reference" not in path.name:
                 breach(path, len(lines), f"header of more than {HEADER_LINES_MAX} lines")
             if "#pragma once" not in lines:
                 breach(path, 1, "#pragma once is missing")

@@ -10,8 +10,9 @@ namespace {
 constexpr double kNearlyFull = 0.95;
 constexpr double kRoomAgain = 0.80;
 // Losses that say something about this router or its surroundings, not about the record.
-constexpr DropReason kAlarming[] = {DropReason::JournalFull, DropReason::OutputLimit, DropReason::RetryLimit,
-                                    DropReason::Rejected, DropReason::Corrupt};
+constexpr DropReason kAlarming[] = {DropReason::JournalFull, DropReason::OutputLimit,
+                                    DropReason::RetryLimit, DropReason::Rejected,
+                                    DropReason::Corrupt};
 
 }  // namespace
 
@@ -22,21 +23,24 @@ HealthFacts take_health_facts(const Pipeline& pipeline) {
     const DeliveryState state = output.worker->state();
     if (state.stuck) facts.stuck.push_back(output.metrics->name);
     if (state.retrying) {
-      const auto seconds = std::chrono::duration_cast<Seconds>(system_clock().wall() - state.failing_since).count();
-      facts.degraded.push_back(fmt::format("{} has failed for {} s: {}", output.metrics->name, seconds, state.last_error));
+      const auto seconds =
+          std::chrono::duration_cast<Seconds>(system_clock().wall() - state.failing_since).count();
+      facts.degraded.push_back(fmt::format("{} has failed for {} s: {}", output.metrics->name,
+                                           seconds, state.last_error));
     }
     for (const DropReason reason : kAlarming) {
       const uint64_t count = output.metrics->drop(reason).get();
       if (count == 0) continue;
       facts.lost += count;
-      facts.lost_by += fmt::format("{}{} ({} {})", facts.lost_by.empty() ? "" : ", ", output.metrics->name, count,
-                                   to_string(reason));
+      facts.lost_by += fmt::format("{}{} ({} {})", facts.lost_by.empty() ? "" : ", ",
+                                   output.metrics->name, count, to_string(reason));
     }
     facts.errors += output.metrics->errors.get();
     facts.retries_failed += output.metrics->retries_failed.get();
   }
   const Journal& journal = *pipeline.journal();
-  facts.journal_share = static_cast<double>(journal.bytes()) / static_cast<double>(journal.bytes_max());
+  facts.journal_share =
+      static_cast<double>(journal.bytes()) / static_cast<double>(journal.bytes_max());
   facts.journal_problem = journal.problem();
   return facts;
 }
@@ -44,8 +48,10 @@ HealthFacts take_health_facts(const Pipeline& pipeline) {
 Health::Health(const ServiceOptions& service, const Clock& clock)
     : fluent_bit_rule_(service.hc_configured),
       errors_max_(static_cast<uint64_t>(std::max<int64_t>(service.hc_errors_count, 0))),
-      retries_failed_max_(static_cast<uint64_t>(std::max<int64_t>(service.hc_retry_failure_count, 0))),
-      period_(static_cast<size_t>(std::max<int64_t>(std::chrono::duration_cast<Seconds>(service.hc_period).count(), 1))),
+      retries_failed_max_(
+          static_cast<uint64_t>(std::max<int64_t>(service.hc_retry_failure_count, 0))),
+      period_(static_cast<size_t>(
+          std::max<int64_t>(std::chrono::duration_cast<Seconds>(service.hc_period).count(), 1))),
       clock_(clock) {}
 
 void Health::observe(const HealthFacts& facts) {
@@ -57,7 +63,8 @@ void Health::observe(const HealthFacts& facts) {
   }
 }
 
-// Unhealthy if newest minus oldest of the last HC_Period snapshots is greater than a limit; recovers by itself.
+// Unhealthy if newest minus oldest of the last HC_Period snapshots is greater than a limit;
+// recovers by itself.
 void Health::judge_as_fluent_bit(const HealthFacts& facts) {
   snapshots_.push_back({facts.errors, facts.retries_failed});
   while (snapshots_.size() > period_) snapshots_.pop_front();
@@ -65,15 +72,18 @@ void Health::judge_as_fluent_bit(const HealthFacts& facts) {
   const uint64_t retries_failed = facts.retries_failed - snapshots_.front().retries_failed;
   status_.healthy = errors <= errors_max_ && retries_failed <= retries_failed_max_;
   status_.degraded = status_.healthy && !facts.degraded.empty();
-  status_.text = status_.healthy ? "ok"
-                                 : fmt::format("error: {} errors (limit {}) and {} failed retries (limit {}) in {} s",
-                                               errors, errors_max_, retries_failed, retries_failed_max_, period_);
+  status_.text =
+      status_.healthy
+          ? "ok"
+          : fmt::format("error: {} errors (limit {}) and {} failed retries (limit {}) in {} s",
+                        errors, errors_max_, retries_failed, retries_failed_max_, period_);
 }
 
 void Health::judge(const HealthFacts& facts) {
   const Monotonic now = clock_.monotonic();
   std::vector<std::string> reasons;
-  for (const std::string& name : facts.stuck) reasons.push_back(fmt::format("the thread of {} is stuck", name));
+  for (const std::string& name : facts.stuck)
+    reasons.push_back(fmt::format("the thread of {} is stuck", name));
   if (facts.lost > lost_) {
     lost_text_ = fmt::format("records were lost: {}", facts.lost_by);
     lost_ = facts.lost;
@@ -82,7 +92,8 @@ void Health::judge(const HealthFacts& facts) {
   if (lost_at_ && now - *lost_at_ < kLossRemembered) reasons.push_back(lost_text_);
   if (facts.journal_share >= kNearlyFull) journal_nearly_full_ = true;
   if (facts.journal_share < kRoomAgain) journal_nearly_full_ = false;
-  if (journal_nearly_full_) reasons.push_back(fmt::format("the journal is {:.0f} % full", facts.journal_share * 100));
+  if (journal_nearly_full_)
+    reasons.push_back(fmt::format("the journal is {:.0f} % full", facts.journal_share * 100));
   if (!facts.journal_problem.empty()) reasons.push_back("journal: " + facts.journal_problem);
 
   if (!reasons.empty()) {
@@ -92,7 +103,9 @@ void Health::judge(const HealthFacts& facts) {
   if (last_cause_ && now - *last_cause_ < kRecoverAfter) {
     status_ = {.healthy = false, .degraded = false, .text = "error: " + last_reasons_};
   } else if (!facts.degraded.empty()) {
-    status_ = {.healthy = true, .degraded = true, .text = fmt::format("degraded: {}", fmt::join(facts.degraded, "\n"))};
+    status_ = {.healthy = true,
+               .degraded = true,
+               .text = fmt::format("degraded: {}", fmt::join(facts.degraded, "\n"))};
   } else {
     status_ = {.healthy = true, .degraded = false, .text = "ok"};
   }

@@ -4,12 +4,12 @@
 //   - the ingest thread or a delivery thread is stuck
 //   - records were lost (journal full, retries used up, refused, damaged) within the last minute
 //   - the journal is nearly full (from 95 %, until it is below 80 % again), or it failed
-// Degraded is still healthy: a destination is down while the journal has room. The text says so, ECS lets the
-// task live: it holds the data. Records that a destination refuses for their own sake (too old, too large) are
-// counted, and no reason to kill anything.
+// Degraded is still healthy: a destination is down while the journal has room. The text says so,
+// ECS lets the task live: it holds the data. Records that a destination refuses for their own sake
+// (too old, too large) are counted, and no reason to kill anything.
 //
-// Where the configuration sets HC_Errors_Count, HC_Retry_Failure_Count or HC_Period, Fluent Bit's rule holds
-// instead: within the period, more than so many errors or failed retries.
+// Where the configuration sets HC_Errors_Count, HC_Retry_Failure_Count or HC_Period, Fluent Bit's
+// rule holds instead: within the period, more than so many errors or failed retries.
 //
 // A state lasts: unhealthy ends only kRecoverAfter after its last cause, so that it does not flap.
 #pragma once
@@ -35,11 +35,11 @@ struct HealthStatus {
 
 // What health looks at; taken from a pipeline, or made by a test.
 struct HealthFacts {
-  std::vector<std::string> stuck = {};      // names of threads
-  std::vector<std::string> degraded = {};   // "s3.1 has failed for 35 s: connection refused"
-  uint64_t lost = 0;                        // records lost since start, for the reasons that count
-  std::string lost_by = {};                 // "s3.1 (journal_full)"
-  double journal_share = 0;                 // 0 … 1
+  std::vector<std::string> stuck = {};     // names of threads
+  std::vector<std::string> degraded = {};  // "s3.1 has failed for 35 s: connection refused"
+  uint64_t lost = 0;                       // records lost since start, for the reasons that count
+  std::string lost_by = {};                // "s3.1 (journal_full)"
+  double journal_share = 0;                // 0 … 1
   std::string journal_problem = {};
   uint64_t errors = 0, retries_failed = 0;  // Fluent Bit's counters
 };

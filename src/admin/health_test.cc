@@ -49,7 +49,8 @@ TEST_F(HealthTest, AJournalThatHoversAroundTheLimitDoesNotFlap) {
 }
 
 TEST_F(HealthTest, AStuckThreadIsNamed) {
-  EXPECT_THAT(observe({.stuck = {"cloudwatch_logs.0"}}).text, HasSubstr("cloudwatch_logs.0 is stuck"));
+  EXPECT_THAT(observe({.stuck = {"cloudwatch_logs.0"}}).text,
+              HasSubstr("cloudwatch_logs.0 is stuck"));
 }
 
 TEST(HealthAsFluentBit, GreaterThanTheLimitWithinThePeriod) {

@@ -20,8 +20,8 @@ namespace noroshi {
 const PluginSet& all_plugins() {
   static const PluginSet plugins{
       .inputs = {&kForwardInput, &kDummyInput, &kStdinInput},
-      .filters = {&kParserFilter, &kGrepFilter, &kRecordModifierFilter, &kModifyFilter, &kRewriteTagFilter,
-                  &kPartialMessageFilter},
+      .filters = {&kParserFilter, &kGrepFilter, &kRecordModifierFilter, &kModifyFilter,
+                  &kRewriteTagFilter, &kPartialMessageFilter},
       .outputs = {&kCloudWatchLogsPlugin, &kS3Plugin, &kStdoutPlugin, &kFilePlugin, &kNullPlugin},
   };
   return plugins;

@@ -75,7 +75,8 @@ struct CredentialsOptions {
 
 // The chain. No network here: the first fetch starts in the background at once.
 [[nodiscard]] std::shared_ptr<CredentialsProvider> make_credentials_chain(
-    const CredentialsOptions& options, const AwsEnvironment& environment = aws_process_environment());
+    const CredentialsOptions& options,
+    const AwsEnvironment& environment = aws_process_environment());
 // The same, one provider per distinct options in this process while somebody holds it.
 [[nodiscard]] std::shared_ptr<CredentialsProvider> shared_credentials_chain(
     const CredentialsOptions& options);

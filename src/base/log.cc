@@ -24,13 +24,20 @@ LogLevel log_level() { return current_level.load(std::memory_order_relaxed); }
 bool parse_log_level(std::string_view text, LogLevel& level) {
   const std::string name(text);
   const auto is = [&](const char* word) { return strcasecmp(name.c_str(), word) == 0; };
-  if (is("trace")) level = LogLevel::Trace;
-  else if (is("debug")) level = LogLevel::Debug;
-  else if (is("info")) level = LogLevel::Info;
-  else if (is("warn") || is("warning")) level = LogLevel::Warn;
-  else if (is("error")) level = LogLevel::Error;
-  else if (is("off")) level = LogLevel::Off;
-  else return false;
+  if (is("trace"))
+    level = LogLevel::Trace;
+  else if (is("debug"))
+    level = LogLevel::Debug;
+  else if (is("info"))
+    level = LogLevel::Info;
+  else if (is("warn") || is("warning"))
+    level = LogLevel::Warn;
+  else if (is("error"))
+    level = LogLevel::Error;
+  else if (is("off"))
+    level = LogLevel::Off;
+  else
+    return false;
   return true;
 }
 

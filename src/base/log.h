@@ -33,11 +33,11 @@ void log_at(LogLevel level, std::string_view component, fmt::format_string<Argum
   write_log_line(level, component, fmt::format(format, std::forward<Arguments>(arguments)...));
 }
 
-#define NOROSHI_LOG_FUNCTION(name, level)                                                    \
-  template <typename... Arguments>                                                           \
-  void name(std::string_view component, fmt::format_string<Arguments...> format,             \
-            Arguments&&... arguments) {                                                      \
-    log_at(level, component, format, std::forward<Arguments>(arguments)...);                 \
+#define NOROSHI_LOG_FUNCTION(name, level)                                        \
+  template <typename... Arguments>                                               \
+  void name(std::string_view component, fmt::format_string<Arguments...> format, \
+            Arguments&&... arguments) {                                          \
+    log_at(level, component, format, std::forward<Arguments>(arguments)...);     \
   }
 NOROSHI_LOG_FUNCTION(log_debug, LogLevel::Debug)
 NOROSHI_LOG_FUNCTION(log_info, LogLevel::Info)
@@ -45,8 +45,9 @@ NOROSHI_LOG_FUNCTION(log_warn, LogLevel::Warn)
 NOROSHI_LOG_FUNCTION(log_error, LogLevel::Error)
 #undef NOROSHI_LOG_FUNCTION
 
-// Limits a repeating message to one line at the start of an episode and then one per interval with the
-// number that was held back: `if (auto n = episode.admit()) log_warn(c, "… ({} times)", *n);`. Thread-safe.
+// Limits a repeating message to one line at the start of an episode and then one per interval with
+// the number that was held back: `if (auto n = episode.admit()) log_warn(c, "… ({} times)", *n);`.
+// Thread-safe.
 class LogEpisode {
  public:
   explicit LogEpisode(Seconds interval = Seconds(60)) : interval_(interval) {}

@@ -1,5 +1,6 @@
 // Mutex, MutexLock and ConditionVariable with clang's thread-safety annotations: a member declared
-// GUARDED_BY(mutex_) that is touched without the lock is a compile error (-Wthread-safety, clang builds).
+// GUARDED_BY(mutex_) that is touched without the lock is a compile error (-Wthread-safety, clang
+// builds).
 #pragma once
 
 #include <condition_variable>

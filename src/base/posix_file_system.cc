@@ -59,7 +59,7 @@ Status PosixFile::write_at(uint64_t position, std::span<const std::string_view> 
 }
 
 Result<uint64_t> PosixFile::size() {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd_.get(), &status) != 0) return fail_errno(errno, "cannot stat " + name_);
   return static_cast<uint64_t>(status.st_size);
 }
@@ -172,7 +172,7 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Result<uint64_t> free_bytes(const Path& directory) override {
-    struct statvfs status {};
+    struct statvfs status{};
     if (::statvfs(directory.c_str(), &status) != 0) {
       return fail_errno(errno, "cannot ask for free space of " + directory.string());
     }

@@ -202,8 +202,10 @@ size_t position_in_original(std::string_view body, size_t position) {
   while (low < high) {
     const size_t middle = (low + high + 1) / 2;
     const auto prefix = translate_ruby(body.substr(0, middle));
-    if (prefix && prefix->pattern.size() <= position) low = middle;
-    else high = middle - 1;
+    if (prefix && prefix->pattern.size() <= position)
+      low = middle;
+    else
+      high = middle - 1;
   }
   return low;
 }
@@ -260,9 +262,8 @@ Result<Regex> Regex::compile(std::string_view pattern, RegexOptions options, siz
     const size_t mistake = static_cast<size_t>(parts.body.data() - pattern.data()) +
                            position_in_original(parts.body, error_position);
     if (error_at != nullptr) *error_at = mistake;
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("regular expression {}: {} (at byte {})", pattern, error_text(error),
-                            mistake));
+    return fail(ErrorCode::InvalidArgument, fmt::format("regular expression {}: {} (at byte {})",
+                                                        pattern, error_text(error), mistake));
   }
   // Without executable memory the interpreter does the same work, slower.
   static_cast<void>(pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE));

@@ -56,8 +56,8 @@ struct RegexOptions {
 
 class Regex {
  public:
-  // InvalidArgument with PCRE2's words and the position if the pattern does not compile; `error_at`,
-  // if given, is then the index of the mistake in `pattern`.
+  // InvalidArgument with PCRE2's words and the position if the pattern does not compile;
+  // `error_at`, if given, is then the index of the mistake in `pattern`.
   [[nodiscard]] static Result<Regex> compile(std::string_view pattern, RegexOptions options = {},
                                              size_t* error_at = nullptr);
   ~Regex();

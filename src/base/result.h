@@ -4,8 +4,9 @@
 //   NOROSHI_ASSIGN(Segment segment, open_segment(path));   // returns the error to our caller
 //   NOROSHI_TRY(segment.sync());
 //
-// The code is for the calling code to decide with; the message is for the operator: what was tried, on
-// what (path, offset, tag), the system's words, and what happens next. Context is added on the way up
+// The code is for the calling code to decide with; the message is for the operator: what was tried,
+// on what (path, offset, tag), the system's words, and what happens next. Context is added on the
+// way up
 // (`with_context`), and the error is logged once, at the top. Tests check codes, never wording.
 #pragma once
 
@@ -49,8 +50,8 @@ using Status = Result<void>;
   return std::unexpected(Error{code, std::move(message)});
 }
 
-// fail() with the text of an errno value appended: "cannot open /x: Permission denied". ENOSPC and EDQUOT
-// become Exhausted, ENOENT NotFound, EACCES and EPERM Denied, everything else Io.
+// fail() with the text of an errno value appended: "cannot open /x: Permission denied". ENOSPC and
+// EDQUOT become Exhausted, ENOENT NotFound, EACCES and EPERM Denied, everything else Io.
 [[nodiscard]] std::unexpected<Error> fail_errno(int error_number, std::string message);
 
 }  // namespace noroshi
@@ -59,17 +60,17 @@ using Status = Result<void>;
 #define NOROSHI_CONCAT(a, b) NOROSHI_CONCAT_INNER(a, b)
 
 // Evaluates a Status or Result expression; on error returns it from the calling function.
-#define NOROSHI_TRY(expression)                                                         \
-  do {                                                                                  \
-    if (auto noroshi_status = (expression); !noroshi_status) {                          \
-      return std::unexpected(std::move(noroshi_status).error());                        \
-    }                                                                                   \
+#define NOROSHI_TRY(expression)                                  \
+  do {                                                           \
+    if (auto noroshi_status = (expression); !noroshi_status) {   \
+      return std::unexpected(std::move(noroshi_status).error()); \
+    }                                                            \
   } while (false)
 
 // NOROSHI_ASSIGN(auto x, f()): x becomes the value; on error returns it from the calling function.
 #define NOROSHI_ASSIGN(declaration, expression) \
   NOROSHI_ASSIGN_INNER(NOROSHI_CONCAT(noroshi_result_, __LINE__), declaration, expression)
-#define NOROSHI_ASSIGN_INNER(result, declaration, expression)           \
-  auto result = (expression);                                           \
-  if (!result) return std::unexpected(std::move(result).error());       \
+#define NOROSHI_ASSIGN_INNER(result, declaration, expression)     \
+  auto result = (expression);                                     \
+  if (!result) return std::unexpected(std::move(result).error()); \
   declaration = *std::move(result)

@@ -1,8 +1,8 @@
 // Input: turns bytes into chunks. Runs on the ingest thread's Asio loop; nothing in it may block.
 //
-// Lifetime: made by its plugin's factory from checked options; start() is called once, after every socket
-// of every input is bound (bind() comes first, before credentials, DNS or parsers); stop_accepting() and
-// close() belong to shutdown. All calls are on the ingest thread.
+// Lifetime: made by its plugin's factory from checked options; start() is called once, after every
+// socket of every input is bound (bind() comes first, before credentials, DNS or parsers);
+// stop_accepting() and close() belong to shutdown. All calls are on the ingest thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -21,10 +21,10 @@ class ChunkSink {
  public:
   virtual ~ChunkSink() = default;
 
-  // Filters, routes and appends `chunk`; its acks are released when it is stored (a chunk a filter holds
-  // back keeps them). `chunk` is left cleared, its memory kept for reuse. On error nothing is stored and
-  // every ack in it has failed; Exhausted means: journal full, blocked: keep the chunk, stop reading,
-  // and try again when `resumed` is called.
+  // Filters, routes and appends `chunk`; its acks are released when it is stored (a chunk a filter
+  // holds back keeps them). `chunk` is left cleared, its memory kept for reuse. On error nothing is
+  // stored and every ack in it has failed; Exhausted means: journal full, blocked: keep the chunk,
+  // stop reading, and try again when `resumed` is called.
   [[nodiscard]] virtual Status ingest(Chunk& chunk, InputMetrics& metrics) = 0;
 
   // True while the journal is full and blocks. Inputs look before each read.
@@ -42,8 +42,8 @@ class Input {
   virtual void start(ChunkSink& sink, InputMetrics& metrics) = 0;
   // Shutdown, first half: true while a peer is still connected or bytes were read within `quiet`.
   [[nodiscard]] virtual bool busy() const { return false; }
-  // True once it will never give another record (stdin at its end). When all inputs have ended, so does the
-  // program. Any thread.
+  // True once it will never give another record (stdin at its end). When all inputs have ended, so
+  // does the program. Any thread.
   [[nodiscard]] virtual bool ended() const { return false; }
   // Shutdown, second half: shutdown(SHUT_RD), read until empty, flush what is held, then close.
   virtual void close() = 0;

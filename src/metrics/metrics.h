@@ -1,7 +1,8 @@
-// Counters of the running router. Written by the thread that does the work, read by admin: relaxed atomics,
-// no locks on the hot path. Instances live as long as the pipeline.
+// Counters of the running router. Written by the thread that does the work, read by admin: relaxed
+// atomics, no locks on the hot path. Instances live as long as the pipeline.
 //
-// The accounting identity, per output: routed = delivered + dropped (by reason) + still in the journal.
+// The accounting identity, per output: routed = delivered + dropped (by reason) + still in the
+// journal.
 #pragma once
 
 #include <array>
@@ -24,16 +25,16 @@ class Counter {
 
 // Why records did not reach a destination. Every loss has one of these.
 enum class DropReason : uint8_t {
-  JournalFull,      // the limit is reached and the policy is to drop
-  OutputLimit,      // storage.total_limit_size of this output
-  RetryLimit,       // Retry_Limit attempts are used up
-  Rejected,         // the destination refused the batch for good
-  TooOld,           // CloudWatch: older than 14 days
-  TooNew,           // CloudWatch: more than 2 hours ahead
-  Expired,          // CloudWatch: older than the group's retention
-  Oversize,         // larger than the destination takes, and the policy is not to split
-  Corrupt,          // a journal entry failed its CRC
-  NotEncodable,     // the output's format cannot represent the record
+  JournalFull,   // the limit is reached and the policy is to drop
+  OutputLimit,   // storage.total_limit_size of this output
+  RetryLimit,    // Retry_Limit attempts are used up
+  Rejected,      // the destination refused the batch for good
+  TooOld,        // CloudWatch: older than 14 days
+  TooNew,        // CloudWatch: more than 2 hours ahead
+  Expired,       // CloudWatch: older than the group's retention
+  Oversize,      // larger than the destination takes, and the policy is not to split
+  Corrupt,       // a journal entry failed its CRC
+  NotEncodable,  // the output's format cannot represent the record
 };
 inline constexpr size_t kDropReasons = 10;
 // "journal_full", "output_limit", "retry_limit", …: the metric label.
@@ -43,9 +44,9 @@ struct InputMetrics {
   std::string name;  // alias, else plugin.N as Fluent Bit counts them
   Counter records, bytes;
   Counter connections_accepted, connections_open;
-  Counter malformed;          // frames, lines or entries that could not be decoded
-  Counter duplicates;         // chunks recognised by their ack id and not stored again
-  Counter paused_nanoseconds; // backpressure
+  Counter malformed;           // frames, lines or entries that could not be decoded
+  Counter duplicates;          // chunks recognised by their ack id and not stored again
+  Counter paused_nanoseconds;  // backpressure
 };
 
 struct FilterMetrics {
@@ -55,15 +56,15 @@ struct FilterMetrics {
 
 struct OutputMetrics {
   std::string name;
-  Counter routed;             // records chosen for this output and appended
-  Counter records, bytes;     // delivered
+  Counter routed;          // records chosen for this output and appended
+  Counter records, bytes;  // delivered
   Counter requests;
-  Counter errors;             // attempts the destination refused for good
-  Counter retries;            // attempts that will be repeated
-  Counter retries_failed;     // batches given up after Retry_Limit
+  Counter errors;          // attempts the destination refused for good
+  Counter retries;         // attempts that will be repeated
+  Counter retries_failed;  // batches given up after Retry_Limit
   Counter retried_records;
-  Counter log_key_missing;    // records sent whole because log_key is absent
-  Counter split;              // records sent in several pieces
+  Counter log_key_missing;  // records sent whole because log_key is absent
+  Counter split;            // records sent in several pieces
   std::array<Counter, kDropReasons> dropped;
   Counter oldest_undelivered_ns;  // wall time of the oldest record not yet delivered; 0: none
   Counter last_delivery_ns;       // wall time

@@ -37,7 +37,7 @@ struct FieldDecoder {
     Stop,
     TryNext,
     DoNext
-  };                      // after it: nothing; another if it failed; another anyway
+  };  // after it: nothing; another if it failed; another anyway
   bool in_place = false;  // Decode_Field_As
   Codec codec = Codec::Json;
   std::string field = {};

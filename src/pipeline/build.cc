@@ -1,6 +1,6 @@
-// Building a pipeline from a document. Order matters: inputs are made and bound first, because a client that
-// finds no socket loses its first lines; parsers, filters, the journal and the outputs follow. Every problem
-// is collected; only when there is none does a pipeline come out.
+// Building a pipeline from a document. Order matters: inputs are made and bound first, because a
+// client that finds no socket loses its first lines; parsers, filters, the journal and the outputs
+// follow. Every problem is collected; only when there is none does a pipeline come out.
 
 #include <fmt/format.h>
 
@@ -26,7 +26,8 @@ const Plugin* find_plugin(const std::vector<const Plugin*>& plugins, const Secti
                           Diagnostics& diagnostics) {
   const std::string name = section.plugin();
   if (name.empty()) {
-    diagnostics.error(section.where, fmt::format("this {} section has no Name", to_string(section.kind)))
+    diagnostics
+        .error(section.where, fmt::format("this {} section has no Name", to_string(section.kind)))
         .help("add a line such as \"    Name  forward\" that says which plugin it is");
     return nullptr;
   }
@@ -41,8 +42,9 @@ const Plugin* find_plugin(const std::vector<const Plugin*>& plugins, const Secti
       }
     }
   }
-  Diagnostic& error = diagnostics.error(section.where_of("name"),
-                                        fmt::format("there is no {} named \"{}\"", to_string(section.kind), name));
+  Diagnostic& error =
+      diagnostics.error(section.where_of("name"),
+                        fmt::format("there is no {} named \"{}\"", to_string(section.kind), name));
   if (const std::string nearest = nearest_name(name, names); !nearest.empty()) {
     error.help(fmt::format("did you mean \"{}\"?", nearest));
   }
@@ -51,7 +53,8 @@ const Plugin* find_plugin(const std::vector<const Plugin*>& plugins, const Secti
 }
 
 std::optional<Matching> compile_match(const LocatedText& match, const LocatedText& match_regex,
-                                      const Section& section, bool everything_by_default, Diagnostics& diagnostics) {
+                                      const Section& section, bool everything_by_default,
+                                      Diagnostics& diagnostics) {
   Matching matching;
   if (!match_regex.text.empty()) {
     Result<Regex> regex = Regex::compile(match_regex.text);
@@ -71,9 +74,12 @@ std::optional<Matching> compile_match(const LocatedText& match, const LocatedTex
     matching.text = "*";
   }
   if (matching.text.empty()) {
-    diagnostics.error(section.where, fmt::format("this {} has no Match: no record would reach it",
-                                                 to_string(section.kind)))
-        .help("add \"Match *\" for all records, or a pattern of tags such as \"Match backend-firelens*\"");
+    diagnostics
+        .error(section.where, fmt::format("this {} has no Match: no record would reach it",
+                                          to_string(section.kind)))
+        .help(
+            "add \"Match *\" for all records, or a pattern of tags such as \"Match "
+            "backend-firelens*\"");
     return std::nullopt;
   }
   return matching;
@@ -82,8 +88,10 @@ std::optional<Matching> compile_match(const LocatedText& match, const LocatedTex
 // "Grep level ERROR,CRITICAL,FATAL; Level_Min warn"; empty without conditions.
 std::string condition_for_people(const OutputCommon& common) {
   std::string text;
-  for (const LocatedText& grep : common.grep) text += (text.empty() ? "Grep " : "; Grep ") + grep.text;
-  if (!common.level_min.text.empty()) text += (text.empty() ? "Level_Min " : "; Level_Min ") + common.level_min.text;
+  for (const LocatedText& grep : common.grep)
+    text += (text.empty() ? "Grep " : "; Grep ") + grep.text;
+  if (!common.level_min.text.empty())
+    text += (text.empty() ? "Level_Min " : "; Level_Min ") + common.level_min.text;
   return text;
 }
 
@@ -92,7 +100,10 @@ std::string condition_for_people(const OutputCommon& common) {
 class PipelineBuilder {
  public:
   PipelineBuilder(const Document& document, const BuildOptions& options, Diagnostics& diagnostics)
-      : document_(document), options_(options), diagnostics_(diagnostics), pipeline_(new Pipeline()),
+      : document_(document),
+        options_(options),
+        diagnostics_(diagnostics),
+        pipeline_(new Pipeline()),
         running_(*(pipeline_->running_ = std::make_unique<Pipeline::Running>())) {}
 
   std::unique_ptr<Pipeline> build() {
@@ -117,8 +128,10 @@ class PipelineBuilder {
       const InputCommon common = parse_input_common(*section, diagnostics_);
       const std::string name = instance_name(section->plugin(), common.alias, input_number_++);
       if (plugin == nullptr || !common.active) continue;
-      InputContext context{.parsers = running_.parsers, .listeners = running_.listeners,
-                           .environment = lookup(), .instance_name = name};
+      InputContext context{.parsers = running_.parsers,
+                           .listeners = running_.listeners,
+                           .environment = lookup(),
+                           .instance_name = name};
       std::optional<MadeInput> made = plugin->make(*section, context, diagnostics_);
       if (!made) continue;
       has_forward_ = has_forward_ || plugin->name == "forward";
@@ -127,8 +140,8 @@ class PipelineBuilder {
       auto metrics = std::make_unique<InputMetrics>();
       metrics->name = name;
       input_sections_.push_back(section);
-      pipeline_->inputs_.push_back({std::move(made->input), std::move(metrics), std::string(plugin->name),
-                                    std::move(made->description)});
+      pipeline_->inputs_.push_back({std::move(made->input), std::move(metrics),
+                                    std::string(plugin->name), std::move(made->description)});
     }
     if (sections.empty()) diagnostics_.warning({}, "there is no [INPUT]: nothing will be received");
   }
@@ -136,8 +149,9 @@ class PipelineBuilder {
   void bind_inputs() {
     for (const ListenerConflict& conflict : running_.listeners.resolve()) {
       if (conflict.same_kind) continue;  // merged; resolve() has said so
-      diagnostics_.error({}, fmt::format("{} and {} want the same port {} for different protocols",
-                                         conflict.claim.owner, conflict.winner.owner, conflict.claim.port));
+      diagnostics_.error(
+          {}, fmt::format("{} and {} want the same port {} for different protocols",
+                          conflict.claim.owner, conflict.winner.owner, conflict.claim.port));
     }
     for (size_t i = 0; i < pipeline_->inputs_.size(); ++i) {
       const Status bound = pipeline_->inputs_[i].input->bind(running_.loop);
@@ -153,7 +167,8 @@ class PipelineBuilder {
 
   void read_parsers() {
     const auto read = [&](const std::string& path) {
-      ClassicOptions classic{.environment = options_.environment, .working_directory = {},
+      ClassicOptions classic{.environment = options_.environment,
+                             .working_directory = {},
                              .variables = document_.environment};
       parser_files_.push_back(parse_classic_file(path, diagnostics_, classic));
       for (const Section* section : parser_files_.back().find_all(SectionKind::Parser)) {
@@ -161,31 +176,37 @@ class PipelineBuilder {
       }
     };
     for (const std::string& path : options_.parsers_files) read(path);
-    for (const LocatedText& file : pipeline_->service_.parsers_files) read(parsers_file_path(file.text));
-    for (const Section* section : document_.find_all(SectionKind::Parser)) running_.parsers.add(*section, diagnostics_);
+    for (const LocatedText& file : pipeline_->service_.parsers_files)
+      read(parsers_file_path(file.text));
+    for (const Section* section : document_.find_all(SectionKind::Parser))
+      running_.parsers.add(*section, diagnostics_);
   }
 
   // As Fluent Bit: the path as it is, else beside the main configuration file.
   std::string parsers_file_path(const std::string& path) const {
     std::error_code ignored;
     if (std::filesystem::exists(path, ignored) || document_.files.empty()) return path;
-    const std::filesystem::path beside = std::filesystem::path(document_.files.front()->name()).parent_path() / path;
+    const std::filesystem::path beside =
+        std::filesystem::path(document_.files.front()->name()).parent_path() / path;
     return std::filesystem::exists(beside, ignored) ? beside.string() : path;
   }
 
   void make_filters() {
     const std::vector<const Section*> sections = document_.find_all(SectionKind::Filter);
-    const bool user_joins = std::any_of(sections.begin(), sections.end(), [](const Section* section) {
-      return section->plugin() == "partial_message";
-    });
+    const bool user_joins =
+        std::any_of(sections.begin(), sections.end(),
+                    [](const Section* section) { return section->plugin() == "partial_message"; });
     if (has_forward_ && !user_joins) {
       // Docker cuts lines at 16 KiB; they are joined before any filter sees them.
       auto metrics = std::make_unique<FilterMetrics>();
       metrics->name = "partial_message";
-      running_.stages.push_back({.match = {TagPattern("*")}, .match_regex = {},
-                                 .filter = make_partial_message({}, system_clock()), .metrics = metrics.get()});
+      running_.stages.push_back({.match = {TagPattern("*")},
+                                 .match_regex = {},
+                                 .filter = make_partial_message({}, system_clock()),
+                                 .metrics = metrics.get()});
       pipeline_->filters_.push_back({std::move(metrics), "partial_message",
-                                     "joins the 16 KiB pieces of Docker's long lines (built in)", "*"});
+                                     "joins the 16 KiB pieces of Docker's long lines (built in)",
+                                     "*"});
     }
     for (const Section* section : sections) {
       const FilterPlugin* plugin = find_plugin(options_.plugins.filters, *section, diagnostics_);
@@ -199,24 +220,26 @@ class PipelineBuilder {
       if (!made || !matching) continue;
       auto metrics = std::make_unique<FilterMetrics>();
       metrics->name = name;
-      for (const std::string& key : made->consumed_keys) consumed_keys_.push_back({key, section->where, matching->text});
+      for (const std::string& key : made->consumed_keys)
+        consumed_keys_.push_back({key, section->where, matching->text});
       if (plugin->name == "rewrite_tag") {
         tags_known_ = false;
         warn_of_rewrite_loop(*section, *matching, diagnostics_);
       }
-      running_.stages.push_back({std::move(matching->patterns), std::move(matching->regex), std::move(made->filter),
-                                 metrics.get()});
-      pipeline_->filters_.push_back({std::move(metrics), std::string(plugin->name), std::move(made->description),
-                                     std::move(matching->text)});
+      running_.stages.push_back({std::move(matching->patterns), std::move(matching->regex),
+                                 std::move(made->filter), metrics.get()});
+      pipeline_->filters_.push_back({std::move(metrics), std::string(plugin->name),
+                                     std::move(made->description), std::move(matching->text)});
     }
   }
 
   void open_journal() {
-    location_ = find_journal_location(document_, pipeline_->service_, options_.environment, diagnostics_);
+    location_ =
+        find_journal_location(document_, pipeline_->service_, options_.environment, diagnostics_);
     const JournalOptions journal_settings = journal_options(location_, pipeline_->service_);
-    pipeline_->journal_description_ =
-        fmt::format("{} ({}), at most {}", location_.place.empty() ? "in memory" : location_.journal().string(),
-                    location_.why, to_string(ByteSize{journal_settings.bytes_max}));
+    pipeline_->journal_description_ = fmt::format(
+        "{} ({}), at most {}", location_.place.empty() ? "in memory" : location_.journal().string(),
+        location_.why, to_string(ByteSize{journal_settings.bytes_max}));
     if (options_.check_only || diagnostics_.has_errors()) return;
     Result<std::unique_ptr<Journal>> journal = Journal::open(journal_settings);
     if (!journal) {
@@ -228,7 +251,8 @@ class PipelineBuilder {
 
   void make_outputs() {
     const std::vector<const Section*> sections = document_.find_all(SectionKind::Output);
-    const bool only_pair = sections.size() == 1 && document_.find_all(SectionKind::Input).size() == 1;
+    const bool only_pair =
+        sections.size() == 1 && document_.find_all(SectionKind::Input).size() == 1;
     for (const Section* section : sections) {
       const OutputCommon common = parse_output_common(*section, diagnostics_);
       const std::string name = instance_name(section->plugin(), common.alias, output_number_++);
@@ -240,7 +264,8 @@ class PipelineBuilder {
       if (plugin == nullptr || !common.active) continue;
       OutputContext context{.aws = options_.aws,
                             .state_directory = location_.place,
-                            .journal_id = pipeline_->journal_ ? to_string(pipeline_->journal_->id()) : std::string(32, '0'),
+                            .journal_id = pipeline_->journal_ ? to_string(pipeline_->journal_->id())
+                                                              : std::string(32, '0'),
                             .instance_name = name,
                             .flush = pipeline_->service_.flush,
                             .clock = system_clock()};
@@ -248,18 +273,21 @@ class PipelineBuilder {
       if (!made || !matching || !condition) continue;
       auto metrics = std::make_unique<OutputMetrics>();
       metrics->name = name;
-      OutputInstance instance{.metrics = std::move(metrics),
-                              .worker = nullptr,
-                              .plugin = std::string(plugin->name),
-                              .destination = std::move(made->destination),
-                              .match = matching->text,
-                              .condition = condition_for_people(common),
-                              .identity = common.alias.empty() ? made->output->identity() : common.alias};
+      OutputInstance instance{
+          .metrics = std::move(metrics),
+          .worker = nullptr,
+          .plugin = std::string(plugin->name),
+          .destination = std::move(made->destination),
+          .match = matching->text,
+          .condition = condition_for_people(common),
+          .identity = common.alias.empty() ? made->output->identity() : common.alias};
       while (!identities_.insert(instance.identity).second) {
-        // Two outputs with one destination: what they select tells them apart, whatever their order.
+        // Two outputs with one destination: what they select tells them apart, whatever their
+        // order.
         instance.identity += "|" + instance.match + "|" + condition->text();
       }
-      if (made->log_key) warn_of_consumed_log_key(*section, *made->log_key, consumed_keys_, diagnostics_);
+      if (made->log_key)
+        warn_of_consumed_log_key(*section, *made->log_key, consumed_keys_, diagnostics_);
       warn_of_retry_limit(*section, common, diagnostics_);
       if (tags_known_) warn_of_no_records(*section, *matching, tags_, diagnostics_);
       pending_.push_back({std::move(made->output), common});
@@ -269,7 +297,9 @@ class PipelineBuilder {
                                  .condition = *std::move(condition)});
       pipeline_->outputs_.push_back(std::move(instance));
     }
-    if (sections.empty()) diagnostics_.warning({}, "there is no [OUTPUT]: records would be received and kept for nobody");
+    if (sections.empty())
+      diagnostics_.warning({},
+                           "there is no [OUTPUT]: records would be received and kept for nobody");
   }
 
   std::optional<RecordCondition> compile_condition(const OutputCommon& common) {
@@ -278,7 +308,9 @@ class PipelineBuilder {
     for (const LocatedText& grep : common.grep) {
       if (const Status added = condition.add_grep(grep.text); !added) {
         diagnostics_.error(grep.where, "Grep: " + added.error().message)
-            .help("write KEY VALUE[,VALUE…] or KEY /regex/, as in \"Grep level ERROR,CRITICAL,FATAL\"");
+            .help(
+                "write KEY VALUE[,VALUE…] or KEY /regex/, as in \"Grep level "
+                "ERROR,CRITICAL,FATAL\"");
         good = false;
       }
     }
@@ -309,21 +341,26 @@ class PipelineBuilder {
       if (common.retry_limit && common.retry_limit->kind != RetryLimit::Kind::Unlimited) {
         settings.retry_limit = static_cast<uint32_t>(common.retry_limit->count);
       }
-      instance.worker = std::make_unique<DeliveryWorker>(std::move(settings), std::move(pending_[i].output),
-                                                         *running_.route_table, *pipeline_->journal_,
-                                                         *instance.metrics, system_clock());
+      instance.worker = std::make_unique<DeliveryWorker>(
+          std::move(settings), std::move(pending_[i].output), *running_.route_table,
+          *pipeline_->journal_, *instance.metrics, system_clock());
     }
     running_.ingest = std::make_unique<Ingest>(
-        running_.loop, std::move(running_.stages), *running_.route_table, *pipeline_->journal_, std::move(metrics),
+        running_.loop, std::move(running_.stages), *running_.route_table, *pipeline_->journal_,
+        std::move(metrics),
         pipeline_->service_.storage_when_full == WhenJournalFull::DropLeastSevere);
   }
 
   // "s3.1", counted over all instances of the kind, as Fluent Bit does; or the alias.
-  static std::string instance_name(const std::string& plugin, const std::string& alias, int number) {
-    return alias.empty() ? fmt::format("{}.{}", plugin.empty() ? "unnamed" : plugin, number) : alias;
+  static std::string instance_name(const std::string& plugin, const std::string& alias,
+                                   int number) {
+    return alias.empty() ? fmt::format("{}.{}", plugin.empty() ? "unnamed" : plugin, number)
+                         : alias;
   }
   std::function<std::optional<std::string>(std::string_view)> lookup() const {
-    return [environment = options_.environment](std::string_view name) { return environment(std::string(name)); };
+    return [environment = options_.environment](std::string_view name) {
+      return environment(std::string(name));
+    };
   }
 
   struct Pending {

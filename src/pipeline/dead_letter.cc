@@ -11,7 +11,8 @@
 namespace noroshi {
 namespace {
 
-// An instance name comes from the user's alias: anything that is not safe in a file name becomes '_'.
+// An instance name comes from the user's alias: anything that is not safe in a file name becomes
+// '_'.
 std::string file_name(const std::string& instance) {
   std::string name = instance;
   for (char& c : name) {
@@ -30,14 +31,17 @@ bool DeadLetters::open() {
   if (file_.valid() && bytes_ < kDeadLetterFileBytesMax) return true;
   std::error_code ignored;
   std::filesystem::create_directories(path_.parent_path(), ignored);
-  if (bytes_ >= kDeadLetterFileBytesMax) std::filesystem::rename(path_, path_.string() + ".1", ignored);
+  if (bytes_ >= kDeadLetterFileBytesMax)
+    std::filesystem::rename(path_, path_.string() + ".1", ignored);
   file_.reset(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  struct stat status {};
-  bytes_ = file_.valid() && fstat(file_.get(), &status) == 0 ? static_cast<uint64_t>(status.st_size) : 0;
+  struct stat status{};
+  bytes_ =
+      file_.valid() && fstat(file_.get(), &status) == 0 ? static_cast<uint64_t>(status.st_size) : 0;
   return file_.valid();
 }
 
-void DeadLetters::write(const ChunkView& chunk, uint32_t index, DropReason reason, std::string_view detail) {
+void DeadLetters::write(const ChunkView& chunk, uint32_t index, DropReason reason,
+                        std::string_view detail) {
   if (path_.empty()) return;
   const RecordEntry& entry = chunk.records[index];
   line_ = "{\"output\":";
@@ -51,10 +55,11 @@ void DeadLetters::write(const ChunkView& chunk, uint32_t index, DropReason reaso
   line_ += ",\"record\":";
   if (!write_json(line_, chunk.record(entry))) line_ += "null";
   line_ += "}\n";
-  if (!open() || ::write(file_.get(), line_.data(), line_.size()) != static_cast<ssize_t>(line_.size())) {
+  if (!open() ||
+      ::write(file_.get(), line_.data(), line_.size()) != static_cast<ssize_t>(line_.size())) {
     if (const uint64_t times = trouble_.admit()) {
-      log_error("dead_letter", "cannot keep a copy of {} given-up records in {}: {}", times, path_.string(),
-                fail_errno(errno, "write").error().message);
+      log_error("dead_letter", "cannot keep a copy of {} given-up records in {}: {}", times,
+                path_.string(), fail_errno(errno, "write").error().message);
     }
     return;
   }

@@ -1,12 +1,13 @@
-// DeadLetters: records an output gave up, kept as JSON lines beside the journal, with the reason, so that an
-// operator can see and replay them:
+// DeadLetters: records an output gave up, kept as JSON lines beside the journal, with the reason,
+// so that an operator can see and replay them:
 //
 //   <directory>/<instance>.jsonl
 //   {"output":"cloudwatch_logs.0","reason":"too_old","detail":"…","offset":17,"tag":"app","time":"2026-…Z","record":{…}}
 //
-// Bounded: at kDeadLetterFileBytesMax the file becomes <instance>.jsonl.1 (the previous .1 goes) and a new one
-// starts. Without a directory (journal in memory) nothing is kept, only counted by the caller. A write that
-// fails is logged once an episode: losing the copy must not stop delivery. One delivery thread each.
+// Bounded: at kDeadLetterFileBytesMax the file becomes <instance>.jsonl.1 (the previous .1 goes)
+// and a new one starts. Without a directory (journal in memory) nothing is kept, only counted by
+// the caller. A write that fails is logged once an episode: losing the copy must not stop delivery.
+// One delivery thread each.
 #pragma once
 
 #include <cstdint>

@@ -12,8 +12,10 @@ constexpr Nanoseconds kIdleCheckpointInterval = Seconds(1);
 // Groups without an open batch remembered for their request interval and delivered offset.
 constexpr size_t kIdleGroupsMax = 128;
 constexpr Nanoseconds kIdleGroupAge = Seconds(10);
-static_assert(kIdleGroupsMax + 64 <= kCheckpointGroupsMax, "every remembered group fits the checkpoint");
-// A batch that waits for its age is sent early when this output's backlog passes this share of the journal.
+static_assert(kIdleGroupsMax + 64 <= kCheckpointGroupsMax,
+              "every remembered group fits the checkpoint");
+// A batch that waits for its age is sent early when this output's backlog passes this share of the
+// journal.
 constexpr uint64_t kEarlyClosePercent = 50;
 constexpr Nanoseconds kTroublePause = Seconds(1);
 
@@ -34,8 +36,9 @@ struct DeliveryWorker::Group {
   std::vector<uint32_t> pending;  // of the chunk being processed
 };
 
-DeliveryWorker::DeliveryWorker(DeliverySettings settings, std::unique_ptr<Output> output, const RouteTable& routes,
-                               Journal& journal, OutputMetrics& metrics, const Clock& clock)
+DeliveryWorker::DeliveryWorker(DeliverySettings settings, std::unique_ptr<Output> output,
+                               const RouteTable& routes, Journal& journal, OutputMetrics& metrics,
+                               const Clock& clock)
     : settings_(std::move(settings)),
       output_(std::move(output)),
       routes_(routes),
@@ -43,8 +46,8 @@ DeliveryWorker::DeliveryWorker(DeliverySettings settings, std::unique_ptr<Output
       dead_letters_(settings_.dead_letter_directory, settings_.instance),
       metrics_(metrics),
       clock_(clock),
-      retry_policy_(settings_.retry_limit.has_value(), settings_.scheduler_base, settings_.scheduler_cap,
-                    std::random_device{}()),
+      retry_policy_(settings_.retry_limit.has_value(), settings_.scheduler_base,
+                    settings_.scheduler_cap, std::random_device{}()),
       limits_(output_->limits()) {}
 
 DeliveryWorker::~DeliveryWorker() { join(); }
@@ -61,12 +64,14 @@ void DeliveryWorker::start(const LoadedCheckpoint& loaded) {
   if (loaded.origin == CheckpointOrigin::New) {
     // A file from the first moment: `noroshi journal ls` shows every output and its lag.
     if (const Status made = journal_.save_checkpoint(saved_, false); !made) {
-      log_warn("output:" + settings_.instance, "cannot save the checkpoint: {}", made.error().message);
+      log_warn("output:" + settings_.instance, "cannot save the checkpoint: {}",
+               made.error().message);
     }
   }
   if (const uint64_t backlog = journal_.bytes_from(cursor_); backlog > 0) {
-    log_info("output:" + settings_.instance, "continues at record {} with {:.1f} MB waiting in the journal",
-             cursor_.value, static_cast<double>(backlog) / 1e6);
+    log_info("output:" + settings_.instance,
+             "continues at record {} with {:.1f} MB waiting in the journal", cursor_.value,
+             static_cast<double>(backlog) / 1e6);
   }
   thread_ = std::thread([this] { run(); });
 }
@@ -94,11 +99,13 @@ void DeliveryWorker::join() {
 }
 
 bool DeliveryWorker::expired() const {
-  return draining_.load() && clock_.monotonic().time_since_epoch().count() >= drain_deadline_ns_.load();
+  return draining_.load() &&
+         clock_.monotonic().time_since_epoch().count() >= drain_deadline_ns_.load();
 }
 
 bool DeliveryWorker::idle() const {
-  return std::none_of(groups_.begin(), groups_.end(), [](const auto& item) { return item.second->batch != nullptr; });
+  return std::none_of(groups_.begin(), groups_.end(),
+                      [](const auto& item) { return item.second->batch != nullptr; });
 }
 
 Monotonic DeliveryWorker::attempt_deadline() const {
@@ -106,7 +113,8 @@ Monotonic DeliveryWorker::attempt_deadline() const {
   return std::min(clock_.monotonic() + kAttemptDeadline, drain_deadline);
 }
 
-// -- the loop ---------------------------------------------------------------------------------------------------
+// -- the loop
+// ---------------------------------------------------------------------------------------------------
 
 void DeliveryWorker::run() {
   output_->start(metrics_);
@@ -117,8 +125,9 @@ void DeliveryWorker::run() {
     const Result<ReadOutcome> outcome = reader_->next(head);
     if (!outcome) {
       if (const uint64_t times = read_episode_.admit()) {
-        log_error("output:" + settings_.instance, "cannot read the journal, trying again: {} ({} times)",
-                  outcome.error().message, times);
+        log_error("output:" + settings_.instance,
+                  "cannot read the journal, trying again: {} ({} times)", outcome.error().message,
+                  times);
       }
       sleep(kTroublePause);
       continue;
@@ -135,7 +144,8 @@ void DeliveryWorker::run() {
     if (progress == Progress::Continue) progress = deliver_due(caught_up);
     if (progress == Progress::Stop) break;
     update_lag(caught_up);
-    if (clock_.monotonic() - saved_at_ >= kIdleCheckpointInterval && low_water() != saved_.low_water) {
+    if (clock_.monotonic() - saved_at_ >= kIdleCheckpointInterval &&
+        low_water() != saved_.low_water) {
       if (save_checkpoint() == Progress::Stop) break;
     }
     if (!caught_up) continue;
@@ -164,8 +174,9 @@ DeliveryWorker::Progress DeliveryWorker::process(const EntryHead& head) {
   if (!loaded) {
     reader_->seek(head.base);
     if (const uint64_t times = read_episode_.admit()) {
-      log_error("output:" + settings_.instance, "cannot read the journal, trying again: {} ({} times)",
-                loaded.error().message, times);
+      log_error("output:" + settings_.instance,
+                "cannot read the journal, trying again: {} ({} times)", loaded.error().message,
+                times);
     }
     sleep(kTroublePause);
     return Progress::Rewound;
@@ -175,11 +186,11 @@ DeliveryWorker::Progress DeliveryWorker::process(const EntryHead& head) {
     cursor_ = head.end();
     return Progress::Continue;
   }
-  const Status chosen =
-      routes_.select(settings_.output_index, head.routing.route_table, head.routing.marks, chunk, selected_);
+  const Status chosen = routes_.select(settings_.output_index, head.routing.route_table,
+                                       head.routing.marks, chunk, selected_);
   if (!chosen) {  // the CRC matched, so this is a bug of the writer; deliver rather than lose
-    log_error("output:" + settings_.instance, "records {} to {}: {}; all of them are delivered", head.base.value,
-              head.end().value, chosen.error().message);
+    log_error("output:" + settings_.instance, "records {} to {}: {}; all of them are delivered",
+              head.base.value, head.end().value, chosen.error().message);
     selected_.resize(chunk.records.size());
     for (uint32_t i = 0; i < selected_.size(); ++i) selected_[i] = i;
   }
@@ -203,7 +214,8 @@ void DeliveryWorker::distribute(const ChunkView& chunk) {
   Group* group = nullptr;
   std::string_view previous;
   for (size_t i = 0; i < selected_.size(); ++i) {
-    if (group == nullptr || keys_[i].data() != previous.data() || keys_[i].size() != previous.size()) {
+    if (group == nullptr || keys_[i].data() != previous.data() ||
+        keys_[i].size() != previous.size()) {
       previous = keys_[i];
       group = &group_of(previous);
       if (std::find(touched_.begin(), touched_.end(), group) == touched_.end()) {
@@ -223,12 +235,15 @@ DeliveryWorker::Group& DeliveryWorker::group_of(std::string_view key) {
   return *groups_.emplace(std::string(key), std::move(group)).first->second;
 }
 
-DeliveryWorker::Progress DeliveryWorker::feed(Group& group, const ChunkView& chunk, Timestamp appended_at) {
+DeliveryWorker::Progress DeliveryWorker::feed(Group& group, const ChunkView& chunk,
+                                              Timestamp appended_at) {
   std::span<const uint32_t> pending = group.pending;
   while (!pending.empty()) {
     const Offset from = chunk.offset(pending.front());
     if (!group.batch) {
-      if (const Progress progress = close_if_crowded(limits_.groups_max - 1); progress != Progress::Continue) return progress;
+      if (const Progress progress = close_if_crowded(limits_.groups_max - 1);
+          progress != Progress::Continue)
+        return progress;
       Result<std::unique_ptr<Batch>> batch =
           output_->open_batch(group.key, {from, chunk.records[pending.front()].time, chunk.tag});
       if (!batch) return discard_and_rewind(group, from, batch.error());
@@ -242,7 +257,8 @@ DeliveryWorker::Progress DeliveryWorker::feed(Group& group, const ChunkView& chu
     const bool was_empty = group.records == 0;
     const Result<uint32_t> taken = group.batch->add(chunk, pending, rejected_);
     if (!taken) return discard_and_rewind(group, group.first, taken.error());
-    CHECK(*taken <= pending.size() && (*taken > 0 || !was_empty), "an empty batch takes its first record");
+    CHECK(*taken <= pending.size() && (*taken > 0 || !was_empty),
+          "an empty batch takes its first record");
     if (*taken > 0) group.next = chunk.offset(pending[*taken - 1]) + 1;
     group.records += *taken - static_cast<uint32_t>(rejected_.size());
     count_rejected(rejected_, "refused while encoding");
@@ -254,12 +270,14 @@ DeliveryWorker::Progress DeliveryWorker::feed(Group& group, const ChunkView& chu
   return Progress::Continue;
 }
 
-// -- when to send -----------------------------------------------------------------------------------------------
+// -- when to send
+// -----------------------------------------------------------------------------------------------
 
 Monotonic DeliveryWorker::due_at(const Group& group, bool caught_up) const {
   if (draining_.load() || deliver_now_.load()) return Monotonic::min();
   if (limits_.age_max > Nanoseconds(0)) {
-    const bool crowded = journal_.bytes_from(group.first) > journal_.bytes_max() / 100 * kEarlyClosePercent;
+    const bool crowded =
+        journal_.bytes_from(group.first) > journal_.bytes_max() / 100 * kEarlyClosePercent;
     return crowded ? Monotonic::min() : group.opened_at + limits_.age_max;
   }
   const Monotonic ready = caught_up ? group.opened_at : group.opened_at + kCatchUpAgeMax;
@@ -305,11 +323,13 @@ void DeliveryWorker::forget_idle_groups() {
   });
 }
 
-// -- sending ----------------------------------------------------------------------------------------------------
+// -- sending
+// ----------------------------------------------------------------------------------------------------
 
 DeliveryWorker::Progress DeliveryWorker::deliver(Group& group) {
   if (group.records > 0) {
-    if (const Progress progress = attempt_until_settled(group); progress != Progress::Continue) return progress;
+    if (const Progress progress = attempt_until_settled(group); progress != Progress::Continue)
+      return progress;
   }
   settle(group);
   return save_checkpoint();
@@ -321,18 +341,21 @@ DeliveryWorker::Progress DeliveryWorker::attempt_until_settled(Group& group) {
     const Monotonic deadline = attempt_deadline();
     busy_until_ns_.store((deadline + kStuckAfter).time_since_epoch().count());
     Delivery delivery;
-    const Status durable = output_->needs_durable_journal() ? journal_.sync_to(group.next) : Status{};
+    const Status durable =
+        output_->needs_durable_journal() ? journal_.sync_to(group.next) : Status{};
     if (durable) {
       group.last_request = clock_.monotonic();
       metrics_.requests.add();
       delivery = output_->deliver(*group.batch, deadline);
     } else {
-      delivery = Delivery::retry(RetryClass::Transient, "the journal cannot be synced: " + durable.error().message);
+      delivery = Delivery::retry(RetryClass::Transient,
+                                 "the journal cannot be synced: " + durable.error().message);
     }
     if (delivery.outcome == Delivery::Outcome::Delivered) {
       metrics_.records.add(group.records - delivery.rejected.size());
       metrics_.bytes.add(group.batch->bytes());
-      metrics_.last_delivery_ns.set(static_cast<uint64_t>(nanoseconds_since_epoch(clock_.wall()).count()));
+      metrics_.last_delivery_ns.set(
+          static_cast<uint64_t>(nanoseconds_since_epoch(clock_.wall()).count()));
       count_rejected(delivery.rejected, delivery.reason);
       note_success();
       return Progress::Continue;
@@ -347,7 +370,8 @@ DeliveryWorker::Progress DeliveryWorker::attempt_until_settled(Group& group) {
       give_up(group, DropReason::RetryLimit, delivery.reason);
       return Progress::Continue;
     }
-    if (settings_.total_limit_bytes > 0 && journal_.bytes_from(low_water()) > settings_.total_limit_bytes) {
+    if (settings_.total_limit_bytes > 0 &&
+        journal_.bytes_from(low_water()) > settings_.total_limit_bytes) {
       give_up(group, DropReason::OutputLimit, delivery.reason);
       return Progress::Continue;
     }
@@ -367,13 +391,15 @@ void DeliveryWorker::settle(Group& group) {
   group.delivered = group.next;
 }
 
-// The batch cannot be built (a spool's disk is full, say). Its records are read again later; other groups
-// keep what they have, because distribute() leaves out records below their `next`.
-DeliveryWorker::Progress DeliveryWorker::discard_and_rewind(Group& group, Offset from, const Error& error) {
+// The batch cannot be built (a spool's disk is full, say). Its records are read again later; other
+// groups keep what they have, because distribute() leaves out records below their `next`.
+DeliveryWorker::Progress DeliveryWorker::discard_and_rewind(Group& group, Offset from,
+                                                            const Error& error) {
   if (const uint64_t times = batch_episode_.admit()) {
-    log_error("output:" + settings_.instance,
-              "cannot build a batch, the records stay in the journal and are tried again: {} ({} times)",
-              error.message, times);
+    log_error(
+        "output:" + settings_.instance,
+        "cannot build a batch, the records stay in the journal and are tried again: {} ({} times)",
+        error.message, times);
   }
   const Offset first = group.batch ? group.first : from;
   group.batch.reset();
@@ -384,23 +410,27 @@ DeliveryWorker::Progress DeliveryWorker::discard_and_rewind(Group& group, Offset
   return sleep(kTroublePause) ? Progress::Rewound : Progress::Stop;
 }
 
-// -- records that do not arrive ---------------------------------------------------------------------------------
+// -- records that do not arrive
+// ---------------------------------------------------------------------------------
 
 void DeliveryWorker::give_up(Group& group, DropReason reason, const std::string& detail) {
   metrics_.drop(reason).add(group.records);
   if (const uint64_t times = give_up_episode_.admit()) {
-    log_error("output:" + settings_.instance, "LOST {} records for this destination ({}): {} ({} times)",
-              group.records, to_string(reason), detail, times);
+    log_error("output:" + settings_.instance,
+              "LOST {} records for this destination ({}): {} ({} times)", group.records,
+              to_string(reason), detail, times);
   }
   // A copy of what a limit on space pushed out would take the very space.
   if (reason != DropReason::OutputLimit) bury(group.first, group.next, &group, reason, detail);
 }
 
-void DeliveryWorker::count_rejected(const std::vector<RejectedRecord>& rejected, std::string_view detail) {
+void DeliveryWorker::count_rejected(const std::vector<RejectedRecord>& rejected,
+                                    std::string_view detail) {
   if (rejected.empty()) return;
   if (const uint64_t times = give_up_episode_.admit()) {
-    log_error("output:" + settings_.instance, "LOST {} records for this destination ({}): {} ({} times)",
-              rejected.size(), to_string(rejected.front().reason), detail.empty() ? "refused" : detail, times);
+    log_error("output:" + settings_.instance,
+              "LOST {} records for this destination ({}): {} ({} times)", rejected.size(),
+              to_string(rejected.front().reason), detail.empty() ? "refused" : detail, times);
   }
   for (const RejectedRecord& record : rejected) {
     metrics_.drop(record.reason).add();
@@ -408,9 +438,10 @@ void DeliveryWorker::count_rejected(const std::vector<RejectedRecord>& rejected,
   }
 }
 
-// Copies the records of [from, to) that belong to `group` (any, if null) to the dead letters. They are read
-// from the journal again: a batch keeps encoded bytes only.
-void DeliveryWorker::bury(Offset from, Offset to, const Group* group, DropReason reason, std::string_view detail) {
+// Copies the records of [from, to) that belong to `group` (any, if null) to the dead letters. They
+// are read from the journal again: a batch keeps encoded bytes only.
+void DeliveryWorker::bury(Offset from, Offset to, const Group* group, DropReason reason,
+                          std::string_view detail) {
   if (!dead_letters_.enabled()) return;
   const std::unique_ptr<JournalReader> reader = journal_.make_reader(from);
   std::vector<uint32_t> selected;
@@ -424,7 +455,8 @@ void DeliveryWorker::bury(Offset from, Offset to, const Group* group, DropReason
     ChunkView chunk;
     const Result<ReadOutcome> loaded = reader->load(chunk);
     if (!loaded || *loaded != ReadOutcome::Entry) continue;
-    if (!routes_.select(settings_.output_index, head.routing.route_table, head.routing.marks, chunk, selected)) {
+    if (!routes_.select(settings_.output_index, head.routing.route_table, head.routing.marks, chunk,
+                        selected)) {
       continue;
     }
     keys.clear();
@@ -441,13 +473,16 @@ void DeliveryWorker::account_for_lost(uint64_t records, Offset from, LostRange::
   const bool dropped = reason == LostRange::Reason::Dropped;
   metrics_.drop(dropped ? DropReason::JournalFull : DropReason::Corrupt).add(records);
   if (const uint64_t times = lost_episode_.admit()) {
-    log_error("output:" + settings_.instance, "LOST up to {} records from record {} on: {} ({} times)", records,
-              from.value, dropped ? "the journal was full and its oldest segment was dropped" : "damaged in the journal",
+    log_error("output:" + settings_.instance,
+              "LOST up to {} records from record {} on: {} ({} times)", records, from.value,
+              dropped ? "the journal was full and its oldest segment was dropped"
+                      : "damaged in the journal",
               times);
   }
 }
 
-// -- bookkeeping ------------------------------------------------------------------------------------------------
+// -- bookkeeping
+// ------------------------------------------------------------------------------------------------
 
 Offset DeliveryWorker::low_water() const {
   Offset lowest = cursor_;
@@ -458,9 +493,11 @@ Offset DeliveryWorker::low_water() const {
 }
 
 DeliveryWorker::Progress DeliveryWorker::save_checkpoint() {
-  Checkpoint checkpoint{.identity = settings_.identity, .low_water = low_water(), .groups = {}, .counters = {}};
+  Checkpoint checkpoint{
+      .identity = settings_.identity, .low_water = low_water(), .groups = {}, .counters = {}};
   for (const auto& [key, group] : groups_) {
-    if (group->delivered > checkpoint.low_water) checkpoint.groups.push_back({key, group->delivered});
+    if (group->delivered > checkpoint.low_water)
+      checkpoint.groups.push_back({key, group->delivered});
   }
   if (checkpoint == saved_) return Progress::Continue;
   const bool durable = output_->needs_durable_journal();
@@ -468,11 +505,11 @@ DeliveryWorker::Progress DeliveryWorker::save_checkpoint() {
     const Status saved = journal_.save_checkpoint(checkpoint, durable);
     if (saved) break;
     if (const uint64_t times = checkpoint_episode_.admit()) {
-      log_error("output:" + settings_.instance, "cannot save the checkpoint: {} ({} times)", saved.error().message,
-                times);
+      log_error("output:" + settings_.instance, "cannot save the checkpoint: {} ({} times)",
+                saved.error().message, times);
     }
-    // An output that promises "exactly once" must not go on: the next object would be named after an offset
-    // that a restart does not come back to. The others go on and risk a repetition.
+    // An output that promises "exactly once" must not go on: the next object would be named after
+    // an offset that a restart does not come back to. The others go on and risk a repetition.
     if (!durable) return Progress::Continue;
     if (!sleep(kTroublePause)) return Progress::Stop;
   }
@@ -490,7 +527,8 @@ bool DeliveryWorker::sleep(Nanoseconds wait) {
     // A drain that begins while we wait shortens the wait to a second.
     Monotonic wake_at = until;
     if (draining_.load()) {
-      wake_at = std::min({until, Monotonic{Nanoseconds(drain_deadline_ns_.load())}, clock_.monotonic() + Seconds(1)});
+      wake_at = std::min({until, Monotonic{Nanoseconds(drain_deadline_ns_.load())},
+                          clock_.monotonic() + Seconds(1)});
     }
     const bool was_draining = draining_.load();
     if (!wake_.wait_until(mutex_, wake_at) && was_draining) break;
@@ -498,17 +536,20 @@ bool DeliveryWorker::sleep(Nanoseconds wait) {
   return !expired();
 }
 
-void DeliveryWorker::note_failure(const Delivery& delivery, Nanoseconds wait, const Group& group, uint32_t attempt) {
+void DeliveryWorker::note_failure(const Delivery& delivery, Nanoseconds wait, const Group& group,
+                                  uint32_t attempt) {
   metrics_.delivery_state.set(1);
   MutexLock lock(mutex_);
   const bool first = !state_.retrying;
   if (first) state_.failing_since = clock_.wall();
   state_.retrying = true;
   state_.last_error = delivery.reason;
-  // The first failure of an episode is often a connection that went stale: the log hears of the second.
+  // The first failure of an episode is often a connection that went stale: the log hears of the
+  // second.
   if (attempt == 2 || attempt % 10 == 0) {
-    log_warn("output:" + settings_.instance, "attempt {} for {} records failed, next in {:.1f} s: {}", attempt,
-             group.records, std::chrono::duration<double>(wait).count(), delivery.reason);
+    log_warn("output:" + settings_.instance,
+             "attempt {} for {} records failed, next in {:.1f} s: {}", attempt, group.records,
+             std::chrono::duration<double>(wait).count(), delivery.reason);
   } else {
     log_debug("output:" + settings_.instance, "attempt {} failed: {}", attempt, delivery.reason);
   }
@@ -518,8 +559,10 @@ void DeliveryWorker::note_success() {
   metrics_.delivery_state.set(0);
   MutexLock lock(mutex_);
   if (!state_.retrying) return;
-  const double seconds = std::chrono::duration<double>(clock_.wall() - state_.failing_since).count();
-  if (seconds >= 1) log_info("output:" + settings_.instance, "delivers again after {:.0f} s", seconds);
+  const double seconds =
+      std::chrono::duration<double>(clock_.wall() - state_.failing_since).count();
+  if (seconds >= 1)
+    log_info("output:" + settings_.instance, "delivers again after {:.0f} s", seconds);
   state_ = {};
 }
 
@@ -529,7 +572,8 @@ void DeliveryWorker::update_lag(bool caught_up) {
     if (group->batch) oldest = std::min(oldest, group->appended_at);
   }
   metrics_.oldest_undelivered_ns.set(
-      oldest == Timestamp::max() ? 0 : static_cast<uint64_t>(nanoseconds_since_epoch(oldest).count()));
+      oldest == Timestamp::max() ? 0
+                                 : static_cast<uint64_t>(nanoseconds_since_epoch(oldest).count()));
 }
 
 DeliveryState DeliveryWorker::state() const {
@@ -551,11 +595,14 @@ uint64_t DeliveryWorker::left() {
     const Result<ReadOutcome> outcome = reader->next(head);
     if (!outcome || *outcome == ReadOutcome::End) return count;
     if (*outcome == ReadOutcome::Lost) continue;
-    if (routes_.selects_none(settings_.output_index, head.routing.route_table, head.routing.marks)) continue;
+    if (routes_.selects_none(settings_.output_index, head.routing.route_table, head.routing.marks))
+      continue;
     ChunkView chunk;
     const Result<ReadOutcome> loaded = reader->load(chunk);
     if (!loaded || *loaded != ReadOutcome::Entry) continue;
-    if (!routes_.select(settings_.output_index, head.routing.route_table, head.routing.marks, chunk, selected_)) continue;
+    if (!routes_.select(settings_.output_index, head.routing.route_table, head.routing.marks, chunk,
+                        selected_))
+      continue;
     keys_.clear();
     output_->group(chunk, selected_, keys_);
     for (size_t i = 0; i < selected_.size(); ++i) {

@@ -4,18 +4,20 @@
 //                                  ▲            │
 //                                  └── Retry ◀──┘   Rejected, retries used up ─▶ dead letters
 //
-// It reads the journal in order, sorts the records its output takes into groups, closes a batch when the
-// output says it is full, when it is old enough, when nothing more is waiting or when the journal runs short
-// of room, and sends it until it is Delivered or given up. While one batch is being retried nothing else of
-// this output is sent: the journal holds the rest, other outputs do not notice, and order is kept.
+// It reads the journal in order, sorts the records its output takes into groups, closes a batch
+// when the output says it is full, when it is old enough, when nothing more is waiting or when the
+// journal runs short of room, and sends it until it is Delivered or given up. While one batch is
+// being retried nothing else of this output is sent: the journal holds the rest, other outputs do
+// not notice, and order is kept.
 //
-// Exactly where a restart continues: low water = the first offset of the oldest open batch (or the cursor);
-// each group also remembers how far it is delivered, so records above low water that are delivered already are
-// skipped. Batches therefore begin at the same offsets again, which is what makes S3 keys repeatable.
+// Exactly where a restart continues: low water = the first offset of the oldest open batch (or the
+// cursor); each group also remembers how far it is delivered, so records above low water that are
+// delivered already are skipped. Batches therefore begin at the same offsets again, which is what
+// makes S3 keys repeatable.
 //
-// Memory: one batch per open group (the output bounds both), one read buffer. Nothing grows with the backlog.
-// Threading: all public functions may be called from any thread, except that start() comes first and left()
-// after join().
+// Memory: one batch per open group (the output bounds both), one read buffer. Nothing grows with
+// the backlog. Threading: all public functions may be called from any thread, except that start()
+// comes first and left() after join().
 #pragma once
 
 #include <atomic>
@@ -39,41 +41,43 @@ namespace noroshi {
 
 // One attempt may take this long; an output sets shorter deadlines for its single requests.
 inline constexpr Nanoseconds kAttemptDeadline = std::chrono::minutes(5);
-// A batch that goes out "when nothing more is waiting" goes at this age even while a backlog is read.
+// A batch that goes out "when nothing more is waiting" goes at this age even while a backlog is
+// read.
 inline constexpr Nanoseconds kCatchUpAgeMax = Seconds(1);
 
 struct DeliverySettings {
-  std::string instance = {};                  // "s3.1" or the alias: log lines, dead letters
-  std::string identity = {};                  // names the checkpoint
-  size_t output_index = 0;                    // in the route table
-  std::optional<uint32_t> retry_limit = {};   // unset: until it is delivered
+  std::string instance = {};                 // "s3.1" or the alias: log lines, dead letters
+  std::string identity = {};                 // names the checkpoint
+  size_t output_index = 0;                   // in the route table
+  std::optional<uint32_t> retry_limit = {};  // unset: until it is delivered
   Seconds scheduler_base = Seconds(5), scheduler_cap = Seconds(2000);
-  uint64_t total_limit_bytes = 0;             // storage.total_limit_size; 0: none
+  uint64_t total_limit_bytes = 0;                    // storage.total_limit_size; 0: none
   std::filesystem::path dead_letter_directory = {};  // empty: none are kept
 };
 
 // What health and the status page show.
 struct DeliveryState {
   bool retrying = false;
-  Timestamp failing_since = {};     // wall time of the first failure of this episode
-  std::string last_error = {};      // of the current episode, else empty
-  bool stuck = false;               // an operation is far beyond its deadline
+  Timestamp failing_since = {};  // wall time of the first failure of this episode
+  std::string last_error = {};   // of the current episode, else empty
+  bool stuck = false;            // an operation is far beyond its deadline
 };
 
 class DeliveryWorker {
  public:
   // Everything referred to outlives the worker.
-  DeliveryWorker(DeliverySettings settings, std::unique_ptr<Output> output, const RouteTable& routes,
-                 Journal& journal, OutputMetrics& metrics, const Clock& clock);
+  DeliveryWorker(DeliverySettings settings, std::unique_ptr<Output> output,
+                 const RouteTable& routes, Journal& journal, OutputMetrics& metrics,
+                 const Clock& clock);
   ~DeliveryWorker();  // joins; drain() comes first
 
-  // Starts the thread where `checkpoint` (Journal::register_output) says. A damaged one goes back to the
-  // oldest offset the journal still has: rather twice than never.
+  // Starts the thread where `checkpoint` (Journal::register_output) says. A damaged one goes back
+  // to the oldest offset the journal still has: rather twice than never.
   void start(const LoadedCheckpoint& checkpoint);
   // Closes and sends all open batches soon, as an operator asks.
   void deliver_now();
-  // Shutdown: no more chunks will be appended. Delivers everything, ignoring ages, or gives up at `deadline`;
-  // what is undelivered then stays in the journal.
+  // Shutdown: no more chunks will be appended. Delivers everything, ignoring ages, or gives up at
+  // `deadline`; what is undelivered then stays in the journal.
   void drain(Monotonic deadline);
   void join();
 
@@ -107,7 +111,8 @@ class DeliveryWorker {
   Group& group_of(std::string_view key);
   void forget_idle_groups();
   Progress close_if_crowded(uint32_t open_max);
-  void note_failure(const Delivery& delivery, Nanoseconds wait, const Group& group, uint32_t attempt);
+  void note_failure(const Delivery& delivery, Nanoseconds wait, const Group& group,
+                    uint32_t attempt);
   void note_success();
   void account_for_lost(uint64_t records, Offset from, LostRange::Reason reason);
   void update_lag(bool caught_up);

@@ -33,9 +33,9 @@ struct Destination {
   std::deque<Delivery> answers GUARDED_BY(mutex);  // then Delivered for ever
   std::vector<Sent> sent GUARDED_BY(mutex);        // delivered ones only
   int attempts GUARDED_BY(mutex) = 0;
-  bool refuse GUARDED_BY(mutex) = false;           // Retry as long as it is set
-  int broken_batches GUARDED_BY(mutex) = 0;        // add() fails so often
-  int die_after_put GUARDED_BY(mutex) = 0;         // after so many PUTs only "no answer" comes; -1: dead
+  bool refuse GUARDED_BY(mutex) = false;     // Retry as long as it is set
+  int broken_batches GUARDED_BY(mutex) = 0;  // add() fails so often
+  int die_after_put GUARDED_BY(mutex) = 0;   // after so many PUTs only "no answer" comes; -1: dead
   uint32_t batch_records_max = 1000;
   BatchLimits limits;
   bool exactly_once = false;
@@ -50,7 +50,8 @@ struct Destination {
 
 class FakeBatch final : public Batch {
  public:
-  FakeBatch(Destination& destination, Sent sent) : destination_(destination), sent_(std::move(sent)) {}
+  FakeBatch(Destination& destination, Sent sent)
+      : destination_(destination), sent_(std::move(sent)) {}
 
   Result<uint32_t> add(const ChunkView& chunk, std::span<const uint32_t> records,
                        std::vector<RejectedRecord>&) override {
@@ -88,18 +89,22 @@ class FakeOutput final : public Output {
     names_.clear();
     for (const uint32_t index : records) {
       std::string name(chunk.tag);
-      if (chunk.tag.ends_with("-parity")) name += chunk.records[index].time.time_since_epoch().count() % 2 ? "1" : "0";
+      if (chunk.tag.ends_with("-parity"))
+        name += chunk.records[index].time.time_since_epoch().count() % 2 ? "1" : "0";
       names_.push_back(std::move(name));
     }
     for (const std::string& name : names_) groups.push_back(name);
   }
-  Result<std::unique_ptr<Batch>> open_batch(std::string_view group, const BatchStart& start) override {
-    return std::make_unique<FakeBatch>(destination_, Sent{std::string(group), start.offset.value, {}});
+  Result<std::unique_ptr<Batch>> open_batch(std::string_view group,
+                                            const BatchStart& start) override {
+    return std::make_unique<FakeBatch>(destination_,
+                                       Sent{std::string(group), start.offset.value, {}});
   }
   Delivery deliver(Batch& batch, Monotonic) override {
     MutexLock lock(destination_.mutex);
     ++destination_.attempts;
-    if (destination_.refuse || destination_.die_after_put < 0) return Delivery::retry(RetryClass::Transient, "refused");
+    if (destination_.refuse || destination_.die_after_put < 0)
+      return Delivery::retry(RetryClass::Transient, "refused");
     Delivery answer = Delivery::delivered();
     if (!destination_.answers.empty()) {
       answer = destination_.answers.front();
@@ -151,7 +156,8 @@ class DeliveryTest : public testing::Test {
   std::unique_ptr<DeliveryWorker> start(DeliverySettings settings = {}) {
     settings.instance = "fake.0";
     settings.identity = "fake";
-    auto worker = std::make_unique<DeliveryWorker>(std::move(settings), std::make_unique<FakeOutput>(destination_),
+    auto worker = std::make_unique<DeliveryWorker>(std::move(settings),
+                                                   std::make_unique<FakeOutput>(destination_),
                                                    *routes_, *journal_, *metrics_, system_clock());
     worker->start(checkpoint_);
     return worker;
@@ -204,7 +210,8 @@ TEST_F(DeliveryTest, EverythingInOrderAndARestartRepeatsNothing) {
 TEST_F(DeliveryTest, ABatchThatFailsIsSentAgainWhole) {
   {
     MutexLock lock(destination_.mutex);
-    destination_.answers = {Delivery::retry(RetryClass::Transient, "reset"), Delivery::retry(RetryClass::Transient, "reset")};
+    destination_.answers = {Delivery::retry(RetryClass::Transient, "reset"),
+                            Delivery::retry(RetryClass::Transient, "reset")};
   }
   append("app", 3);
   EXPECT_EQ(finish(start()), 0u);
@@ -233,7 +240,8 @@ TEST_F(DeliveryTest, AnOutageKeepsEverythingAndSaysHowMuchIsLeft) {
 }
 
 TEST_F(DeliveryTest, RejectedAndExhaustedBatchesAreCountedAndKeptAsDeadLetters) {
-  const std::filesystem::path directory = std::filesystem::path(testing::TempDir()) / fmt::format("dead-{}", getpid());
+  const std::filesystem::path directory =
+      std::filesystem::path(testing::TempDir()) / fmt::format("dead-{}", getpid());
   {
     MutexLock lock(destination_.mutex);
     destination_.answers = {Delivery::reject("malformed")};
@@ -246,8 +254,11 @@ TEST_F(DeliveryTest, RejectedAndExhaustedBatchesAreCountedAndKeptAsDeadLetters) 
   std::ifstream file(directory / "fake.0.jsonl");
   std::vector<std::string> lines;
   for (std::string line; std::getline(file, line);) lines.push_back(line);
-  EXPECT_THAT(lines, ElementsAre(R"({"output":"fake.0","reason":"rejected","detail":"malformed","offset":0,"tag":"app","time":"1970-01-01T00:00:00.000000Z","record":{"n":0}})",
-                                 R"({"output":"fake.0","reason":"rejected","detail":"malformed","offset":1,"tag":"app","time":"1970-01-01T00:00:00.000000Z","record":{"n":1}})"));
+  EXPECT_THAT(
+      lines,
+      ElementsAre(
+          R"({"output":"fake.0","reason":"rejected","detail":"malformed","offset":0,"tag":"app","time":"1970-01-01T00:00:00.000000Z","record":{"n":0}})",
+          R"({"output":"fake.0","reason":"rejected","detail":"malformed","offset":1,"tag":"app","time":"1970-01-01T00:00:00.000000Z","record":{"n":1}})"));
   std::filesystem::remove_all(directory);
 }
 
@@ -316,8 +327,9 @@ TEST_F(DeliveryTest, ASpoolThatCannotBeWrittenLosesAndRepeatsNothing) {
   EXPECT_EQ(all, range(0, 25));
 }
 
-// Crashes at random: between a delivery and its checkpoint, in the middle of batches, with several groups open.
-// Objects are named by group and start offset, as S3 keys are: a later one of the same name replaces it.
+// Crashes at random: between a delivery and its checkpoint, in the middle of batches, with several
+// groups open. Objects are named by group and start offset, as S3 keys are: a later one of the same
+// name replaces it.
 TEST_F(DeliveryTest, ObjectsNamedByTheirStartHoldEveryRecordExactlyOnceWhateverCrashes) {
   const uint64_t seed = std::random_device{}();
   SCOPED_TRACE(fmt::format("seed {}", seed));
@@ -334,7 +346,9 @@ TEST_F(DeliveryTest, ObjectsNamedByTheirStartHoldEveryRecordExactlyOnceWhateverC
     }
     auto worker = start();
     for (uint64_t i = random() % 6; i > 0; --i) {
-      append(std::string(1, static_cast<char>('a' + random() % 4)) + (random() % 2 ? "-parity" : ""), 1 + random() % 30);
+      append(
+          std::string(1, static_cast<char>('a' + random() % 4)) + (random() % 2 ? "-parity" : ""),
+          1 + random() % 30);
       std::this_thread::sleep_for(std::chrono::microseconds(random() % 800));
     }
     static_cast<void>(finish(std::move(worker), Milliseconds(random() % 3)));

@@ -11,7 +11,8 @@ bool matches(const FilterStage& stage, std::string_view tag) {
                      [&](const TagPattern& pattern) { return pattern.matches(tag); });
 }
 
-// A chunk takes at most this share of the journal: a small one must not be full after a single chunk.
+// A chunk takes at most this share of the journal: a small one must not be full after a single
+// chunk.
 constexpr uint64_t kChunksPerJournalMin = 8;
 
 // Keeps the records whose index satisfies `keep`; the body is compacted in place.
@@ -37,7 +38,8 @@ void keep_records(Chunk& chunk, Keep&& keep) {
 // What a filter writes to: remembers where in the chain the chunk goes on.
 class Ingest::StageOutput final : public FilterOutput {
  public:
-  StageOutput(Ingest& ingest, size_t stage, uint32_t restarts) : ingest_(ingest), stage_(stage), restarts_(restarts) {}
+  StageOutput(Ingest& ingest, size_t stage, uint32_t restarts)
+      : ingest_(ingest), stage_(stage), restarts_(restarts) {}
 
   void emit(Chunk& chunk, bool from_head) override {
     if (chunk.empty()) return chunk.clear();
@@ -47,8 +49,11 @@ class Ingest::StageOutput final : public FilterOutput {
     if (emitted.restarts > kRestartsMax) {
       emitted.stage = stage_ + 1;
       if (const uint64_t times = ingest_.loop_episode_.admit()) {
-        log_warn("filter", "records of tag {} were sent back to the head of the chain {} times and go on instead: the "
-                 "rules of rewrite_tag form a loop ({} times)", chunk.tag, kRestartsMax, times);
+        log_warn("filter",
+                 "records of tag {} were sent back to the head of the chain {} times and go on "
+                 "instead: the "
+                 "rules of rewrite_tag form a loop ({} times)",
+                 chunk.tag, kRestartsMax, times);
       }
     }
     std::swap(emitted.chunk, chunk);
@@ -62,8 +67,8 @@ class Ingest::StageOutput final : public FilterOutput {
   uint32_t restarts_;
 };
 
-Ingest::Ingest(boost::asio::io_context& loop, std::vector<FilterStage> stages, RouteTable& routes, Journal& journal,
-               std::vector<OutputMetrics*> outputs, bool shed)
+Ingest::Ingest(boost::asio::io_context& loop, std::vector<FilterStage> stages, RouteTable& routes,
+               Journal& journal, std::vector<OutputMetrics*> outputs, bool shed)
     : tick_timer_(loop),
       retry_timer_(loop),
       stages_(std::move(stages)),
@@ -115,8 +120,10 @@ void Ingest::run_emitted() {
 void Ingest::store(Chunk& chunk) {
   if (shed_) shed_least_severe(chunk);
   if (chunk.empty()) return;
-  const uint64_t body_max = std::min<uint64_t>(kChunkBodyBytesMax, journal_.bytes_max() / kChunksPerJournalMin);
-  if (chunk.records.size() > 1 && (chunk.body.size() > body_max || chunk.records.size() > kChunkRecordsMax)) {
+  const uint64_t body_max =
+      std::min<uint64_t>(kChunkBodyBytesMax, journal_.bytes_max() / kChunksPerJournalMin);
+  if (chunk.records.size() > 1 &&
+      (chunk.body.size() > body_max || chunk.records.size() > kChunkRecordsMax)) {
     // A filter made it grow, or the journal is small. Two halves, each with the acks of the whole.
     const uint32_t middle = static_cast<uint32_t>(chunk.records.size() / 2);
     Chunk second = chunk;
@@ -129,8 +136,8 @@ void Ingest::store(Chunk& chunk) {
   const Status appended = append(chunk);
   if (appended) return;
   if (appended.error().code == ErrorCode::InvalidArgument) {
-    log_error("ingest", "refused {} records of tag {}: {}", chunk.records.size(), chunk.tag.substr(0, 80),
-              appended.error().message);
+    log_error("ingest", "refused {} records of tag {}: {}", chunk.records.size(),
+              chunk.tag.substr(0, 80), appended.error().message);
     refused_.add(chunk.records.size());
     for (const auto& ack : chunk.acks) ack->fail();
     return chunk.clear();
@@ -200,8 +207,8 @@ void Ingest::retry_stalled() {
 
 void Ingest::when_resumed(std::function<void()> resumed) { resumed_.push_back(std::move(resumed)); }
 
-// Nearly full: debug and below go from four fifths on, info and notice from nine tenths on. What is dropped
-// is counted for every output that would have taken it.
+// Nearly full: debug and below go from four fifths on, info and notice from nine tenths on. What is
+// dropped is counted for every output that would have taken it.
 void Ingest::shed_least_severe(Chunk& chunk) {
   const uint64_t bytes = journal_.bytes(), limit = journal_.bytes_max();
   if (bytes < limit / 10 * 8) return;
@@ -218,17 +225,19 @@ void Ingest::shed_least_severe(Chunk& chunk) {
   if (chunk.records.size() == before) return;
   keep_records(dropped, [&](uint32_t index) { return !kept(entries, index); });
   routes_.route(dropped, routing_block_, counts_);
-  for (size_t i = 0; i < counts_.size(); ++i) outputs_[i]->drop(DropReason::JournalFull).add(counts_[i]);
+  for (size_t i = 0; i < counts_.size(); ++i)
+    outputs_[i]->drop(DropReason::JournalFull).add(counts_[i]);
   if (const uint64_t times = shed_episode_.admit()) {
-    log_error("ingest", "LOST {} records below {}: the journal is nearly full ({} times)", dropped.records.size(),
-              to_string(keep_from), times);
+    log_error("ingest", "LOST {} records below {}: the journal is nearly full ({} times)",
+              dropped.records.size(), to_string(keep_from), times);
   }
 }
 
 void Ingest::start() { tick(); }
 
 void Ingest::tick() {
-  last_tick_ns_.store(system_clock().monotonic().time_since_epoch().count(), std::memory_order_relaxed);
+  last_tick_ns_.store(system_clock().monotonic().time_since_epoch().count(),
+                      std::memory_order_relaxed);
   for (size_t i = 0; i < stages_.size(); ++i) {
     StageOutput output(*this, i, 0);
     stages_[i].filter->on_tick(output, *stages_[i].metrics);
@@ -251,8 +260,8 @@ void Ingest::finish() {
   }
   while (!stalled_.empty()) {
     if (const Status appended = append(stalled_.front()); !appended) {
-      log_error("ingest", "LOST {} records that were received but cannot be stored: {}", stalled_.front().records.size(),
-                appended.error().message);
+      log_error("ingest", "LOST {} records that were received but cannot be stored: {}",
+                stalled_.front().records.size(), appended.error().message);
       refused_.add(stalled_.front().records.size());
       for (const auto& ack : stalled_.front().acks) ack->fail();
     }
@@ -265,8 +274,8 @@ void Ingest::finish() {
 
 void Ingest::log_trouble(const Error& error) {
   if (const uint64_t times = trouble_episode_.admit()) {
-    log_warn("ingest", "inputs stop reading until the journal takes records again: {} ({} times)", error.message,
-             times);
+    log_warn("ingest", "inputs stop reading until the journal takes records again: {} ({} times)",
+             error.message, times);
   }
 }
 

@@ -1,12 +1,13 @@
-// Ingest: the head of the pipeline, on the ingest thread: filters a chunk, lets the router decide who gets
-// what, appends it to the journal, and only then lets go of its acks.
+// Ingest: the head of the pipeline, on the ingest thread: filters a chunk, lets the router decide
+// who gets what, appends it to the journal, and only then lets go of its acks.
 //
 //   input ─▶ ingest() ─▶ filter ─▶ … ─▶ filter ─▶ router ─▶ journal ─▶ acks released
 //                          └─ emitted chunks go on behind their filter, or start again at the head
 //
-// When the journal takes nothing (full, disk full, broken), filtered chunks wait here, in order, while inputs
-// stop reading: paused(). They are tried again every kStalledRetryInterval; nothing is lost and no connection
-// is closed. What waits is bounded by kStalledBytesMax: beyond it ingest() refuses.
+// When the journal takes nothing (full, disk full, broken), filtered chunks wait here, in order,
+// while inputs stop reading: paused(). They are tried again every kStalledRetryInterval; nothing is
+// lost and no connection is closed. What waits is bounded by kStalledBytesMax: beyond it ingest()
+// refuses.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -27,7 +28,8 @@ namespace noroshi {
 
 inline constexpr Milliseconds kStalledRetryInterval{100};
 inline constexpr uint64_t kStalledBytesMax = 16 << 20;
-// A record that rewrite_tag sent back to the head this often goes on instead: the rules form a loop.
+// A record that rewrite_tag sent back to the head this often goes on instead: the rules form a
+// loop.
 inline constexpr uint32_t kRestartsMax = 10;
 
 struct FilterStage {
@@ -40,9 +42,10 @@ struct FilterStage {
 class Ingest final : public ChunkSink {
  public:
   // Everything referred to outlives it. `outputs[i]` counts what route i of `routes` takes.
-  // `shed`: drop the least severe records first when the journal is nearly full (see shed_least_severe()).
-  Ingest(boost::asio::io_context& loop, std::vector<FilterStage> stages, RouteTable& routes, Journal& journal,
-         std::vector<OutputMetrics*> outputs, bool shed);
+  // `shed`: drop the least severe records first when the journal is nearly full (see
+  // shed_least_severe()).
+  Ingest(boost::asio::io_context& loop, std::vector<FilterStage> stages, RouteTable& routes,
+         Journal& journal, std::vector<OutputMetrics*> outputs, bool shed);
   ~Ingest() override;
 
   [[nodiscard]] Status ingest(Chunk& chunk, InputMetrics& metrics) override;
@@ -51,12 +54,15 @@ class Ingest final : public ChunkSink {
 
   // Starts the one-second tick of the filters.
   void start();
-  // Shutdown, after the inputs are closed: releases what filters hold and tries once more to append what
-  // waits. Chunks that still cannot be appended are reported, and their acks fail.
+  // Shutdown, after the inputs are closed: releases what filters hold and tries once more to append
+  // what waits. Chunks that still cannot be appended are reported, and their acks fail.
   void finish();
 
-  // Any thread. Nanoseconds of the monotonic clock when the loop last ran its tick: health looks at it.
-  [[nodiscard]] int64_t last_tick_ns() const { return last_tick_ns_.load(std::memory_order_relaxed); }
+  // Any thread. Nanoseconds of the monotonic clock when the loop last ran its tick: health looks at
+  // it.
+  [[nodiscard]] int64_t last_tick_ns() const {
+    return last_tick_ns_.load(std::memory_order_relaxed);
+  }
   // Records appended to the journal, and lost at shutdown because it took nothing more.
   [[nodiscard]] uint64_t appended() const { return appended_.get(); }
   [[nodiscard]] uint64_t refused() const { return refused_.get(); }
@@ -65,7 +71,7 @@ class Ingest final : public ChunkSink {
   class StageOutput;
   struct Emitted {
     Chunk chunk;
-    size_t stage = 0;     // where it enters the chain
+    size_t stage = 0;  // where it enters the chain
     uint32_t restarts = 0;
   };
 

@@ -12,7 +12,8 @@ namespace {
 
 using testing::ElementsAre;
 
-Chunk chunk_of(const std::string& tag, uint32_t count, size_t bytes_each = 10, std::string_view level = "INFO") {
+Chunk chunk_of(const std::string& tag, uint32_t count, size_t bytes_each = 10,
+               std::string_view level = "INFO") {
   Chunk chunk{.tag = tag, .records = {}, .body = {}};
   for (uint32_t i = 0; i < count; ++i) {
     std::string record;
@@ -41,7 +42,8 @@ class CountedAck final : public PendingAck {
 class ScriptedFilter final : public Filter {
  public:
   using Script = std::function<void(Chunk&, FilterOutput&)>;
-  explicit ScriptedFilter(Script apply, Script flush = {}) : apply_(std::move(apply)), flush_(std::move(flush)) {}
+  explicit ScriptedFilter(Script apply, Script flush = {})
+      : apply_(std::move(apply)), flush_(std::move(flush)) {}
   void apply(Chunk& chunk, FilterOutput& output, FilterMetrics&) override { apply_(chunk, output); }
   void flush(FilterOutput& output, FilterMetrics&) override {
     Chunk none;
@@ -60,12 +62,15 @@ class IngestTest : public testing::Test {
     std::vector<Route> routes;
     routes.push_back({.output_identity = "all", .match = {TagPattern("*")}});
     routes_.emplace(std::move(routes));
-    ingest_.emplace(loop_, std::move(stages_), *routes_, *journal_, std::vector<OutputMetrics*>{&output_}, shed);
+    ingest_.emplace(loop_, std::move(stages_), *routes_, *journal_,
+                    std::vector<OutputMetrics*>{&output_}, shed);
   }
   void add_filter(ScriptedFilter::Script apply, ScriptedFilter::Script flush = {}) {
-    stages_.push_back({.match = {TagPattern("*")}, .match_regex = {},
-                       .filter = std::make_unique<ScriptedFilter>(std::move(apply), std::move(flush)),
-                       .metrics = &filter_});
+    stages_.push_back(
+        {.match = {TagPattern("*")},
+         .match_regex = {},
+         .filter = std::make_unique<ScriptedFilter>(std::move(apply), std::move(flush)),
+         .metrics = &filter_});
   }
   std::vector<std::string> stored_tags() {
     std::vector<std::string> tags;
@@ -80,7 +85,10 @@ class IngestTest : public testing::Test {
   }
   // What a delivered output does: everything so far may be forgotten.
   void deliver_everything() {
-    ASSERT_TRUE(journal_->save_checkpoint({.identity = "all", .low_water = journal_->appended_offset()}, false).has_value());
+    ASSERT_TRUE(
+        journal_
+            ->save_checkpoint({.identity = "all", .low_water = journal_->appended_offset()}, false)
+            .has_value());
   }
 
   boost::asio::io_context loop_;

@@ -38,32 +38,41 @@ fs::path beside_store_directory(const Document& document) {
 }  // namespace
 
 JournalLocation find_journal_location(const Document& document, const ServiceOptions& service,
-                                      const EnvironmentLookup& environment, Diagnostics& diagnostics) {
+                                      const EnvironmentLookup& environment,
+                                      Diagnostics& diagnostics) {
   if (!service.storage_path.empty()) {
     const JournalLocation named{service.storage_path, "storage.path"};
     if (const std::string reason = unusable(named.place); !reason.empty()) {
-      diagnostics.error(service.storage_path_where, "the journal cannot live in " + service.storage_path + ": " + reason)
-          .help("name a directory this user can write, or leave storage.path out to search for one");
+      diagnostics
+          .error(service.storage_path_where,
+                 "the journal cannot live in " + service.storage_path + ": " + reason)
+          .help(
+              "name a directory this user can write, or leave storage.path out to search for one");
     }
     return named;
   }
   if (const auto variable = environment("NOROSHI_STORAGE_PATH"); variable && !variable->empty()) {
     const JournalLocation named{*variable, "NOROSHI_STORAGE_PATH"};
     if (const std::string reason = unusable(named.place); !reason.empty()) {
-      diagnostics.error({}, "the journal cannot live in " + *variable + " (NOROSHI_STORAGE_PATH): " + reason);
+      diagnostics.error(
+          {}, "the journal cannot live in " + *variable + " (NOROSHI_STORAGE_PATH): " + reason);
     }
     return named;
   }
-  const std::vector<JournalLocation> candidates = {{beside_store_directory(document), "beside the S3 store_dir"},
-                                                   {kDefaultPlace, "default"}};
+  const std::vector<JournalLocation> candidates = {
+      {beside_store_directory(document), "beside the S3 store_dir"}, {kDefaultPlace, "default"}};
   for (const JournalLocation& candidate : candidates) {
     if (candidate.place.empty()) continue;
     const std::string reason = unusable(candidate.place);
     if (reason.empty()) return candidate;
-    log_info("journal", "does not live in {} ({}): {}", candidate.place.string(), candidate.why, reason);
+    log_info("journal", "does not live in {} ({}): {}", candidate.place.string(), candidate.why,
+             reason);
   }
-  log_warn("journal", "lives in memory ({} MB): what is undelivered when the process ends is lost; set storage.path "
-           "to a writable directory to keep it", kMemoryJournalBytes >> 20);
+  log_warn("journal",
+           "lives in memory ({} MB): what is undelivered when the process ends is lost; set "
+           "storage.path "
+           "to a writable directory to keep it",
+           kMemoryJournalBytes >> 20);
   return {{}, "no writable directory"};
 }
 
@@ -71,8 +80,9 @@ JournalOptions journal_options(const JournalLocation& location, const ServiceOpt
   JournalOptions options;
   options.directory = location.journal();
   options.sync = service.storage_sync == StorageSync::Full ? SyncMode::Full : SyncMode::Normal;
-  options.when_full =
-      service.storage_when_full == WhenJournalFull::DropOldest ? WhenFull::DropOldest : WhenFull::Block;
+  options.when_full = service.storage_when_full == WhenJournalFull::DropOldest
+                          ? WhenFull::DropOldest
+                          : WhenFull::Block;
   if (service.storage_limit.bytes > 0) {
     options.bytes_max = service.storage_limit.bytes;
   } else if (location.place.empty()) {
@@ -80,7 +90,8 @@ JournalOptions journal_options(const JournalLocation& location, const ServiceOpt
   } else {
     std::error_code error;
     const fs::space_info space = fs::space(location.place, error);
-    options.bytes_max = error ? kDiskJournalBytesMax : std::min<uint64_t>(kDiskJournalBytesMax, space.available / 2);
+    options.bytes_max = error ? kDiskJournalBytesMax
+                              : std::min<uint64_t>(kDiskJournalBytesMax, space.available / 2);
   }
   options.bytes_max = std::max<uint64_t>(options.bytes_max, kJournalBytesMin);
   return options;

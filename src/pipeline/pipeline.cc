@@ -27,7 +27,8 @@ std::string grouped(uint64_t number) {
 Pipeline::Pipeline() = default;
 
 Pipeline::~Pipeline() {
-  if (running_ && running_->thread.joinable()) {  // shutdown() was not called: keep what the journal holds
+  if (running_ &&
+      running_->thread.joinable()) {  // shutdown() was not called: keep what the journal holds
     running_->loop.stop();
     running_->thread.join();
   }
@@ -43,7 +44,8 @@ void Pipeline::start() {
   for (OutputInstance& output : outputs_) {
     Result<LoadedCheckpoint> loaded = journal_->register_output(output.identity);
     if (!loaded) {
-      log_error("output:" + output.metrics->name, "its checkpoint cannot be read, it starts at the oldest record: {}",
+      log_error("output:" + output.metrics->name,
+                "its checkpoint cannot be read, it starts at the oldest record: {}",
                 loaded.error().message);
       LoadedCheckpoint fresh;
       fresh.checkpoint.low_water = journal_->first_offset();
@@ -53,9 +55,12 @@ void Pipeline::start() {
   }
   if (const auto orphans = journal_->orphan_checkpoints()) {
     for (const LoadedCheckpoint& orphan : *orphans) {
-      log_warn("journal", "the output \"{}\" of an earlier configuration is gone; its checkpoint (record {}) is removed",
+      log_warn("journal",
+               "the output \"{}\" of an earlier configuration is gone; its checkpoint (record {}) "
+               "is removed",
                orphan.checkpoint.identity, orphan.checkpoint.low_water.value);
-      if (const Status removed = journal_->remove_checkpoint(orphan.checkpoint.identity); !removed) {
+      if (const Status removed = journal_->remove_checkpoint(orphan.checkpoint.identity);
+          !removed) {
         log_warn("journal", "{}", removed.error().message);
       }
     }
@@ -75,14 +80,16 @@ void Pipeline::deliver_now() {
 
 bool Pipeline::ingest_stuck() const {
   const int64_t last = running_->ingest ? running_->ingest->last_tick_ns() : 0;
-  return last != 0 && system_clock().monotonic().time_since_epoch().count() - last > kIngestStuckAfter.count();
+  return last != 0 &&
+         system_clock().monotonic().time_since_epoch().count() - last > kIngestStuckAfter.count();
 }
 
 bool Pipeline::paused() const { return running_->ingest && running_->ingest->paused(); }
 
 bool Pipeline::inputs_ended() const {
-  return !inputs_.empty() && std::all_of(inputs_.begin(), inputs_.end(),
-                                         [](const InputInstance& input) { return input.input->ended(); });
+  return !inputs_.empty() &&
+         std::all_of(inputs_.begin(), inputs_.end(),
+                     [](const InputInstance& input) { return input.input->ended(); });
 }
 
 ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hurry) {
@@ -106,7 +113,8 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
   Monotonic quiet_since = clock.monotonic();
   while (clock.monotonic() < accept_until && !hurry.load()) {
     const bool busy = on_loop([&] {
-      return std::any_of(inputs_.begin(), inputs_.end(), [](const InputInstance& input) { return input.input->busy(); });
+      return std::any_of(inputs_.begin(), inputs_.end(),
+                         [](const InputInstance& input) { return input.input->busy(); });
     });
     if (busy) quiet_since = clock.monotonic();
     if (clock.monotonic() - quiet_since >= kQuiet) break;
@@ -119,16 +127,19 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
   // The loop ends by itself when the last acknowledgement is written and the last socket closed.
   running_->keep_running.reset();
   const Monotonic closed_by = clock.monotonic() + kCloseDeadline;
-  while (!running_->ended.load() && clock.monotonic() < closed_by) std::this_thread::sleep_for(kPollInterval);
+  while (!running_->ended.load() && clock.monotonic() < closed_by)
+    std::this_thread::sleep_for(kPollInterval);
   running_->loop.stop();
   running_->thread.join();
 
   const Monotonic deadline = std::max(started + grace, clock.monotonic() + Milliseconds(100));
   std::vector<OutputInstance*> order;
   for (OutputInstance& output : outputs_) order.push_back(&output);
-  std::sort(order.begin(), order.end(), [](const OutputInstance* left, const OutputInstance* right) {
-    return std::pair(left->worker->shutdown_order(), left) < std::pair(right->worker->shutdown_order(), right);
-  });
+  std::sort(order.begin(), order.end(),
+            [](const OutputInstance* left, const OutputInstance* right) {
+              return std::pair(left->worker->shutdown_order(), left) <
+                     std::pair(right->worker->shutdown_order(), right);
+            });
   for (OutputInstance* output : order) output->worker->drain(deadline);
   std::atomic<bool> drained{false};
   std::thread hurry_watch([&] {
@@ -151,17 +162,21 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
     const uint64_t left = output.worker->left();
     report.complete = report.complete && left == 0;
     report.summary += fmt::format("; {}: {} delivered, {} dropped", output.metrics->name,
-                                  grouped(output.metrics->records.get()), grouped(output.metrics->dropped_total()));
+                                  grouped(output.metrics->records.get()),
+                                  grouped(output.metrics->dropped_total()));
     std::string reasons;
     for (size_t i = 0; i < kDropReasons; ++i) {
       const auto reason = static_cast<DropReason>(i);
       if (const uint64_t count = output.metrics->drop(reason).get(); count > 0) {
-        reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ", to_string(reason), grouped(count));
+        reasons +=
+            fmt::format("{}{} {}", reasons.empty() ? "" : ", ", to_string(reason), grouped(count));
       }
     }
     if (!reasons.empty()) report.summary += " (" + reasons + ")";
     report.summary += fmt::format(", {} left", grouped(left));
-    if (left > 0) report.summary += journal_->in_memory() ? " and LOST with this process" : " in " + journal_description_;
+    if (left > 0)
+      report.summary +=
+          journal_->in_memory() ? " and LOST with this process" : " in " + journal_description_;
   }
   return report;
 }
@@ -172,12 +187,14 @@ std::string Pipeline::describe() const {
     text += fmt::format("  input   {:<20} {}\n", input.metrics->name, input.description);
   }
   for (const FilterInstance& filter : filters_) {
-    text += fmt::format("  filter  {:<20} tags {}: {}\n", filter.metrics->name, filter.match, filter.description);
+    text += fmt::format("  filter  {:<20} tags {}: {}\n", filter.metrics->name, filter.match,
+                        filter.description);
   }
   text += fmt::format("  journal {}\n", journal_description_);
   for (const OutputInstance& output : outputs_) {
-    text += fmt::format("  output  {:<20} tags {}{}: {}\n", output.metrics->name, output.match,
-                        output.condition.empty() ? "" : ", " + output.condition, output.destination);
+    text +=
+        fmt::format("  output  {:<20} tags {}{}: {}\n", output.metrics->name, output.match,
+                    output.condition.empty() ? "" : ", " + output.condition, output.destination);
   }
   return text;
 }

@@ -1,14 +1,14 @@
-// Pipeline: everything a configuration describes, built and running: inputs, filters, router, journal,
-// outputs with their delivery workers, and the order in which they start and stop.
+// Pipeline: everything a configuration describes, built and running: inputs, filters, router,
+// journal, outputs with their delivery workers, and the order in which they start and stop.
 //
 //   auto pipeline = Pipeline::build(document, options, diagnostics);   // null: diagnostics say why
 //   pipeline->start();
 //   … signals …
 //   const ShutdownReport report = pipeline->shutdown(grace, hurry);
 //
-// build() binds every listening socket before it does anything slow, so that the kernel queues connections
-// while parsers are compiled and the journal is recovered. With `check_only` it tries everything and keeps
-// nothing: no socket, no journal.
+// build() binds every listening socket before it does anything slow, so that the kernel queues
+// connections while parsers are compiled and the journal is recovered. With `check_only` it tries
+// everything and keeps nothing: no socket, no journal.
 //
 // Called from the main thread; the accessors are safe from any thread while it runs.
 #pragma once
@@ -60,19 +60,21 @@ struct OutputInstance {
 };
 
 struct ShutdownReport {
-  bool complete = false;    // everything accepted was delivered or dropped with a reason
-  std::string summary = {}; // the last line of the log
+  bool complete = false;     // everything accepted was delivered or dropped with a reason
+  std::string summary = {};  // the last line of the log
 };
 
 class Pipeline {
  public:
-  [[nodiscard]] static std::unique_ptr<Pipeline> build(const Document& document, const BuildOptions& options,
+  [[nodiscard]] static std::unique_ptr<Pipeline> build(const Document& document,
+                                                       const BuildOptions& options,
                                                        Diagnostics& diagnostics);
   ~Pipeline();
 
   void start();
-  // Keeps accepting until the peers have closed or half of `grace` is over, drains filters, lets every output
-  // deliver, and reports. `hurry` (a second signal) ends each phase early; the journal keeps the rest.
+  // Keeps accepting until the peers have closed or half of `grace` is over, drains filters, lets
+  // every output deliver, and reports. `hurry` (a second signal) ends each phase early; the journal
+  // keeps the rest.
   [[nodiscard]] ShutdownReport shutdown(Nanoseconds grace, const std::atomic<bool>& hurry);
   // Sends all open batches now.
   void deliver_now();
@@ -85,7 +87,8 @@ class Pipeline {
   [[nodiscard]] const Journal* journal() const { return journal_.get(); }
   [[nodiscard]] bool ingest_stuck() const;  // the ingest loop has not turned for kIngestStuckAfter
   [[nodiscard]] bool paused() const;        // inputs stand still because the journal takes nothing
-  [[nodiscard]] bool inputs_ended() const;  // every input has come to its end (stdin, dummy with Samples)
+  [[nodiscard]] bool inputs_ended()
+      const;  // every input has come to its end (stdin, dummy with Samples)
 
  private:
   friend class PipelineBuilder;

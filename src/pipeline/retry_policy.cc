@@ -11,9 +11,12 @@ struct Ceiling {
 
 Ceiling ceiling_of(RetryClass retry_class) {
   switch (retry_class) {
-    case RetryClass::Transient: return {Milliseconds(200), Seconds(20)};
-    case RetryClass::Throttled: return {Seconds(1), Seconds(30)};
-    case RetryClass::Auth: return {Seconds(5), Seconds(60)};
+    case RetryClass::Transient:
+      return {Milliseconds(200), Seconds(20)};
+    case RetryClass::Throttled:
+      return {Seconds(1), Seconds(30)};
+    case RetryClass::Auth:
+      return {Seconds(5), Seconds(60)};
   }
   return {Seconds(1), Seconds(30)};
 }
@@ -29,7 +32,8 @@ Nanoseconds doubled(Nanoseconds base, Nanoseconds cap, uint32_t exponent) {
 Nanoseconds RetryPolicy::wait(const Delivery& failed, uint32_t attempt) {
   const uint32_t exponent = attempt > 0 ? attempt - 1 : 0;
   const auto draw = [&](Nanoseconds low, Nanoseconds high) {
-    return Nanoseconds(std::uniform_int_distribution<int64_t>(low.count(), std::max(low, high).count())(random_));
+    return Nanoseconds(
+        std::uniform_int_distribution<int64_t>(low.count(), std::max(low, high).count())(random_));
   };
   if (fluent_bit_schedule_) {
     return draw(base_, doubled(base_, cap_, exponent + 1)) + Seconds(1);

@@ -44,7 +44,8 @@ struct Block {
 
 std::optional<Block> parse_block(std::string_view block) {
   if (block.size() < 2) return std::nullopt;
-  const size_t count = static_cast<uint8_t>(block[0]) | static_cast<size_t>(static_cast<uint8_t>(block[1])) << 8;
+  const size_t count =
+      static_cast<uint8_t>(block[0]) | static_cast<size_t>(static_cast<uint8_t>(block[1])) << 8;
   if (block.size() < 2 + count) return std::nullopt;
   return Block{block.substr(2, count), block.substr(2 + count)};
 }
@@ -106,11 +107,12 @@ void RouteTable::route(Chunk& chunk, std::string& block, std::vector<uint32_t>& 
 
 bool RouteTable::selects_none(size_t output, uint64_t table_id, std::string_view block) const {
   const std::optional<Block> parsed = parse_block(block);
-  return table_id == id_ && parsed && output < parsed->kinds.size() && parsed->kinds[output] == kNone;
+  return table_id == id_ && parsed && output < parsed->kinds.size() &&
+         parsed->kinds[output] == kNone;
 }
 
-Status RouteTable::select(size_t output, uint64_t table_id, std::string_view block, const ChunkView& chunk,
-                          std::vector<uint32_t>& selected) const {
+Status RouteTable::select(size_t output, uint64_t table_id, std::string_view block,
+                          const ChunkView& chunk, std::vector<uint32_t>& selected) const {
   selected.clear();
   const uint32_t records = static_cast<uint32_t>(chunk.records.size());
   const auto take_all = [&] {
@@ -142,7 +144,8 @@ Status RouteTable::select(size_t output, uint64_t table_id, std::string_view blo
   for (uint32_t base = 0; base < records; base += 64, position += 8) {
     for (uint64_t word = load_u64(parsed->bitmaps.data() + position); word != 0; word &= word - 1) {
       const uint32_t index = base + static_cast<uint32_t>(std::countr_zero(word));
-      if (index >= records) return fail(ErrorCode::Corrupt, "routing bitmap names a record beyond the chunk");
+      if (index >= records)
+        return fail(ErrorCode::Corrupt, "routing bitmap names a record beyond the chunk");
       selected.push_back(index);
     }
   }

@@ -40,8 +40,8 @@ Chunk chunk_of(std::initializer_list<std::string_view> levels) {
   return chunk;
 }
 
-std::vector<uint32_t> select(const RouteTable& table, size_t output, uint64_t id, const std::string& block,
-                             const Chunk& chunk) {
+std::vector<uint32_t> select(const RouteTable& table, size_t output, uint64_t id,
+                             const std::string& block, const Chunk& chunk) {
   std::vector<uint32_t> selected;
   EXPECT_TRUE(table.select(output, id, block, chunk.view(), selected).has_value());
   return selected;
@@ -106,7 +106,8 @@ TEST(Router, ADamagedBlockIsAnErrorNotACrash) {
   table.route(chunk, block, counts);
   std::vector<uint32_t> selected;
   for (size_t size = 0; size < block.size(); ++size) {
-    const Status status = table.select(0, table.id(), block.substr(0, size), chunk.view(), selected);
+    const Status status =
+        table.select(0, table.id(), block.substr(0, size), chunk.view(), selected);
     EXPECT_FALSE(status.has_value()) << size;
   }
   block.back() = '\x80';  // bit 63 of a chunk of two records

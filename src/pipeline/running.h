@@ -1,4 +1,5 @@
-// The parts of a Pipeline that its header does not show. Only build.cc and pipeline.cc include this.
+// The parts of a Pipeline that its header does not show. Only build.cc and pipeline.cc include
+// this.
 #pragma once
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -16,7 +17,8 @@ namespace noroshi {
 
 struct Pipeline::Running {
   boost::asio::io_context loop{1};  // one thread: the ingest thread
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running{loop.get_executor()};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running{
+      loop.get_executor()};
   ListenerRegistry listeners;
   ParserRegistry parsers;
   // Moved into route_table and ingest when the chain is made.

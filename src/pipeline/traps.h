@@ -1,5 +1,5 @@
-// Traps: configurations that are legal and still do not do what their author wanted. Each becomes a warning
-// with the place and the way out, at start-up and in `noroshi check`.
+// Traps: configurations that are legal and still do not do what their author wanted. Each becomes a
+// warning with the place and the way out, at start-up and in `noroshi check`.
 #pragma once
 
 #include <optional>
@@ -32,16 +32,20 @@ struct ConsumedKey {
 };
 
 // True for an [OUTPUT] forward whose address is one this router listens on (the option set of the
-// specification's CDK snippet): every record would come back to it for ever. Warns; the caller leaves it out.
-[[nodiscard]] bool sends_to_itself(const Section& output, const Document& document, Diagnostics& diagnostics);
+// specification's CDK snippet): every record would come back to it for ever. Warns; the caller
+// leaves it out.
+[[nodiscard]] bool sends_to_itself(const Section& output, const Document& document,
+                                   Diagnostics& diagnostics);
 
 void warn_of_consumed_log_key(const Section& output, const std::string& log_key,
                               const std::vector<ConsumedKey>& consumed, Diagnostics& diagnostics);
-void warn_of_retry_limit(const Section& output, const OutputCommon& common, Diagnostics& diagnostics);
+void warn_of_retry_limit(const Section& output, const OutputCommon& common,
+                         Diagnostics& diagnostics);
 // `tags` are all tags that can occur.
-void warn_of_no_records(const Section& output, const Matching& matching, const std::vector<std::string>& tags,
-                        Diagnostics& diagnostics);
+void warn_of_no_records(const Section& output, const Matching& matching,
+                        const std::vector<std::string>& tags, Diagnostics& diagnostics);
 // A rewrite_tag rule whose new tag its own Match selects again.
-void warn_of_rewrite_loop(const Section& filter, const Matching& matching, Diagnostics& diagnostics);
+void warn_of_rewrite_loop(const Section& filter, const Matching& matching,
+                          Diagnostics& diagnostics);
 
 }  // namespace noroshi

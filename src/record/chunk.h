@@ -1,15 +1,15 @@
-// Chunk: records of one tag received together; the unit that filters change, the router marks, the journal
-// appends and a cursor reads. Cost is meant to be per chunk, not per record.
+// Chunk: records of one tag received together; the unit that filters change, the router marks, the
+// journal appends and a cursor reads. Cost is meant to be per chunk, not per record.
 //
-// The body is one contiguous buffer: for each record its metadata map (usually absent) followed by its
-// record map, both MessagePack. The index beside it says where each record lies, so a reader can skip one
-// without decoding it.
+// The body is one contiguous buffer: for each record its metadata map (usually absent) followed by
+// its record map, both MessagePack. The index beside it says where each record lies, so a reader
+// can skip one without decoding it.
 //
 //   body:  {map 0}{map 1}{metadata 2}{map 2}{map 3}…
 //   index: (time, position, metadata_size, size, severity) per record
 //
-// Chunk owns its memory and is built by an input or a filter. ChunkView borrows (from a Chunk or from a
-// reader's buffer) and is what filters' inputs, the router and outputs see.
+// Chunk owns its memory and is built by an input or a filter. ChunkView borrows (from a Chunk or
+// from a reader's buffer) and is what filters' inputs, the router and outputs see.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@
 
 namespace noroshi {
 
-// Body bytes of one chunk at most; an input closes a chunk that would grow past it, and refuses one record
-// that alone is larger. Also bounds every reader's buffer.
+// Body bytes of one chunk at most; an input closes a chunk that would grow past it, and refuses one
+// record that alone is larger. Also bounds every reader's buffer.
 inline constexpr uint32_t kChunkBodyBytesMax = 8 << 20;
 // Records in one chunk at most.
 inline constexpr uint32_t kChunkRecordsMax = 65536;
@@ -54,9 +54,9 @@ struct ChunkView {
   [[nodiscard]] Offset offset(uint32_t index) const { return base + index; }
 };
 
-// Held by every chunk that carries records of one acknowledged request (Forward's `chunk` option). When the
-// last holder lets go, the request is acknowledged, unless one of them failed: then the client must repeat.
-// Made by inputs; used on the ingest thread that made it.
+// Held by every chunk that carries records of one acknowledged request (Forward's `chunk` option).
+// When the last holder lets go, the request is acknowledged, unless one of them failed: then the
+// client must repeat. Made by inputs; used on the ingest thread that made it.
 class PendingAck {
  public:
   virtual ~PendingAck() = default;  // acknowledges unless failed()
@@ -79,14 +79,12 @@ struct Chunk {
   void append(Timestamp time, std::string_view record, std::string_view metadata = {},
               Severity severity = Severity::NotInferred) {
     records.push_back({time, static_cast<uint32_t>(body.size()),
-                       static_cast<uint32_t>(metadata.size()),
-                       static_cast<uint32_t>(record.size()), severity});
+                       static_cast<uint32_t>(metadata.size()), static_cast<uint32_t>(record.size()),
+                       severity});
     body.append(metadata).append(record);
   }
   // Keeps the memory for the next use.
-  void clear() {
-    tag.clear(), records.clear(), body.clear(), acks.clear();
-  }
+  void clear() { tag.clear(), records.clear(), body.clear(), acks.clear(); }
 };
 
 }  // namespace noroshi

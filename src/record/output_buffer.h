@@ -25,7 +25,8 @@ class OutputBuffer {
 
   // Makes room for `bytes` and kSlack more at at().
   [[gnu::always_inline]] void reserve(size_t bytes) {
-    if (limit_ - at_ < static_cast<ptrdiff_t>(bytes)) [[unlikely]] grow(bytes);
+    if (limit_ - at_ < static_cast<ptrdiff_t>(bytes)) [[unlikely]]
+      grow(bytes);
   }
   [[nodiscard]] char* at() const { return at_; }
   [[nodiscard]] char* begin() const { return out_.data() + begin_; }

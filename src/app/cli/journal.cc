@@ -24,7 +24,8 @@ int complain(const Error& error) {
 }  // namespace
 
 int journal_list(const std::string& directory) {
-  const Result<JournalSummary> summary = inspect_journal(posix_file_system(), journal_directory(directory), false);
+  const Result<JournalSummary> summary =
+      inspect_journal(posix_file_system(), journal_directory(directory), false);
   if (!summary) return complain(summary.error());
   std::fputs(format_summary(*summary).c_str(), stdout);
   return 0;
@@ -32,28 +33,29 @@ int journal_list(const std::string& directory) {
 
 int journal_dump(const std::string& directory, uint64_t from, uint64_t count) {
   std::string line;
-  const Status visited = visit_entries(
-      posix_file_system(), journal_directory(directory), Offset{from},
-      [&](const EntryHead& head, const ChunkView& chunk) {
-        for (uint32_t i = 0; i < chunk.records.size(); ++i) {
-          if (chunk.offset(i).value < from) continue;
-          if (count-- == 0) return false;
-          line = fmt::format("{{\"offset\":{},\"tag\":", chunk.offset(i).value);
-          write_json_string(line, head.tag);
-          line += ",\"time\":";
-          write_json_date(line, JsonDateFormat::Iso8601, chunk.records[i].time);
-          line += ",\"record\":";
-          if (!write_json(line, chunk.record(chunk.records[i]))) line += "null";
-          line += "}\n";
-          std::fputs(line.c_str(), stdout);
-        }
-        return true;
-      });
+  const Status visited =
+      visit_entries(posix_file_system(), journal_directory(directory), Offset{from},
+                    [&](const EntryHead& head, const ChunkView& chunk) {
+                      for (uint32_t i = 0; i < chunk.records.size(); ++i) {
+                        if (chunk.offset(i).value < from) continue;
+                        if (count-- == 0) return false;
+                        line = fmt::format("{{\"offset\":{},\"tag\":", chunk.offset(i).value);
+                        write_json_string(line, head.tag);
+                        line += ",\"time\":";
+                        write_json_date(line, JsonDateFormat::Iso8601, chunk.records[i].time);
+                        line += ",\"record\":";
+                        if (!write_json(line, chunk.record(chunk.records[i]))) line += "null";
+                        line += "}\n";
+                        std::fputs(line.c_str(), stdout);
+                      }
+                      return true;
+                    });
   return visited ? 0 : complain(visited.error());
 }
 
 int journal_verify(const std::string& directory) {
-  const Result<JournalSummary> summary = inspect_journal(posix_file_system(), journal_directory(directory), true);
+  const Result<JournalSummary> summary =
+      inspect_journal(posix_file_system(), journal_directory(directory), true);
   if (!summary) return complain(summary.error());
   std::fputs(format_summary(*summary).c_str(), stdout);
   std::puts(summary->sound() ? "sound: every entry's checksum holds" : "NOT sound: see above");

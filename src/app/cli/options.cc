@@ -8,16 +8,20 @@ namespace noroshi {
 namespace {
 
 template <typename Plugin>
-bool print_from(const std::vector<const Plugin*>& plugins, std::string_view kind, const std::string& name,
-                bool markdown) {
+bool print_from(const std::vector<const Plugin*>& plugins, std::string_view kind,
+                const std::string& name, bool markdown) {
   for (const Plugin* plugin : plugins) {
     if (name.empty()) {
       std::printf("%-8.*s %-18.*s %.*s\n", static_cast<int>(kind.size()), kind.data(),
                   static_cast<int>(plugin->name.size()), plugin->name.data(),
                   static_cast<int>(plugin->summary.size()), plugin->summary.data());
-    } else if (plugin->name == name || std::string(kind) + "/" + std::string(plugin->name) == name) {
+    } else if (plugin->name == name ||
+               std::string(kind) + "/" + std::string(plugin->name) == name) {
       const std::vector<OptionInfo> options = plugin->options();
-      std::fputs((markdown ? render_markdown_table(options) : render_help(plugin->name, plugin->summary, options)).c_str(), stdout);
+      std::fputs((markdown ? render_markdown_table(options)
+                           : render_help(plugin->name, plugin->summary, options))
+                     .c_str(),
+                 stdout);
       return true;
     }
   }
@@ -32,7 +36,9 @@ int print_options(const std::string& plugin, bool markdown) {
                      print_from(all.filters, "filter", plugin, markdown) ||
                      print_from(all.outputs, "output", plugin, markdown);
   if (found || plugin.empty()) return 0;
-  std::fprintf(stderr, "noroshi options: there is no plugin named \"%s\"; `noroshi options` lists them\n", plugin.c_str());
+  std::fprintf(stderr,
+               "noroshi options: there is no plugin named \"%s\"; `noroshi options` lists them\n",
+               plugin.c_str());
   return 1;
 }
 

@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstring>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <thread>
 
 #include "admin/admin_server.h"
@@ -19,7 +19,8 @@
 namespace noroshi {
 namespace {
 
-// Inside ECS's default stopTimeout of 30 s. Fluent Bit's default of 5 s loses what an application writes last.
+// Inside ECS's default stopTimeout of 30 s. Fluent Bit's default of 5 s loses what an application
+// writes last.
 constexpr Nanoseconds kDefaultGrace = Seconds(25);
 constexpr Nanoseconds kUnlimitedGrace = std::chrono::hours(24);
 
@@ -42,7 +43,8 @@ Document read_configuration(const RunArguments& arguments, Diagnostics& diagnost
   Document document;
   if (!arguments.config.empty()) {
     document = parse_classic_file(arguments.config, diagnostics);
-  } else if (const char* inline_text = std::getenv("NOROSHI_CONFIG"); inline_text != nullptr && *inline_text != '\0') {
+  } else if (const char* inline_text = std::getenv("NOROSHI_CONFIG");
+             inline_text != nullptr && *inline_text != '\0') {
     document = parse_classic_text("NOROSHI_CONFIG", inline_text, diagnostics);
   } else {
     diagnostics.error({}, "no configuration").help("name a file: noroshi -c fluent-bit.conf");
@@ -56,12 +58,14 @@ Document read_configuration(const RunArguments& arguments, Diagnostics& diagnost
 }
 
 bool change_directory(const RunArguments& arguments) {
-  if (arguments.working_directory.empty() || chdir(arguments.working_directory.c_str()) == 0) return true;
+  if (arguments.working_directory.empty() || chdir(arguments.working_directory.c_str()) == 0)
+    return true;
   std::perror(fmt::format("noroshi: cannot work in {}", arguments.working_directory).c_str());
   return false;
 }
 
-// Signals are taken by sigtimedwait() on the main thread; every thread made later inherits the block.
+// Signals are taken by sigtimedwait() on the main thread; every thread made later inherits the
+// block.
 sigset_t block_signals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -99,9 +103,10 @@ int run(const RunArguments& arguments) {
   const Document document = read_configuration(arguments, diagnostics);
   std::unique_ptr<Pipeline> pipeline;
   if (!diagnostics.has_errors()) {
-    pipeline = Pipeline::build(document, {.plugins = all_plugins(),
-                                          .aws = aws_process_environment(),
-                                          .parsers_files = arguments.parsers_files},
+    pipeline = Pipeline::build(document,
+                               {.plugins = all_plugins(),
+                                .aws = aws_process_environment(),
+                                .parsers_files = arguments.parsers_files},
                                diagnostics);
   }
   diagnostics.print(stderr);
@@ -131,10 +136,11 @@ int run(const RunArguments& arguments) {
     signal = next_signal(signals, Seconds(1));
   }
   const ServiceOptions& service = pipeline->service();
-  const Nanoseconds grace = service.grace_unlimited ? kUnlimitedGrace : service.grace.value_or(kDefaultGrace);
+  const Nanoseconds grace =
+      service.grace_unlimited ? kUnlimitedGrace : service.grace.value_or(kDefaultGrace);
   if (signal != 0) {
-    log_info("noroshi", "caught signal ({}), delivering what is here within {:.0f} seconds", strsignal(signal),
-             std::chrono::duration<double>(grace).count());
+    log_info("noroshi", "caught signal ({}), delivering what is here within {:.0f} seconds",
+             strsignal(signal), std::chrono::duration<double>(grace).count());
   } else {
     log_info("noroshi", "all inputs have ended");
   }
@@ -166,10 +172,11 @@ int check(const RunArguments& arguments) {
   const Document document = read_configuration(arguments, diagnostics);
   // Even after a syntax error: what can be read is checked too, so that one run shows everything.
   const std::unique_ptr<Pipeline> pipeline =
-      Pipeline::build(document, {.plugins = all_plugins(),
-                                 .aws = aws_process_environment(),
-                                 .check_only = true,
-                                 .parsers_files = arguments.parsers_files},
+      Pipeline::build(document,
+                      {.plugins = all_plugins(),
+                       .aws = aws_process_environment(),
+                       .check_only = true,
+                       .parsers_files = arguments.parsers_files},
                       diagnostics);
   diagnostics.print(stderr);
   if (pipeline == nullptr || diagnostics.has_errors()) {

@@ -1,4 +1,5 @@
-// The verbs of the command line; main.cc reads arguments and calls one. Each returns the exit status.
+// The verbs of the command line; main.cc reads arguments and calls one. Each returns the exit
+// status.
 #pragma once
 
 #include <cstdint>
@@ -11,19 +12,19 @@ namespace noroshi {
 // What `noroshi -c FILE` and `noroshi check -c FILE` share; the flags are Fluent Bit's.
 struct RunArguments {
   std::string config = {};
-  std::vector<std::string> parsers_files = {};  // -R
-  std::string working_directory = {};           // -w
-  std::string log_file = {};                    // -l
-  std::optional<std::string> flush = {};        // -f
-  std::optional<std::string> storage_path = {}; // -b
-  bool http = false;                            // -H
-  std::optional<std::string> http_port = {};    // -P
-  std::optional<std::string> http_listen = {};  // -L
-  int verbosity = 0;                            // -v adds one, -q sets -1
+  std::vector<std::string> parsers_files = {};   // -R
+  std::string working_directory = {};            // -w
+  std::string log_file = {};                     // -l
+  std::optional<std::string> flush = {};         // -f
+  std::optional<std::string> storage_path = {};  // -b
+  bool http = false;                             // -H
+  std::optional<std::string> http_port = {};     // -P
+  std::optional<std::string> http_listen = {};   // -L
+  int verbosity = 0;                             // -v adds one, -q sets -1
 };
 
-// Runs the pipeline until SIGTERM, SIGINT or SIGQUIT. 0: all was delivered; 1: the configuration is wrong, or
-// something is left (the last line says what and where).
+// Runs the pipeline until SIGTERM, SIGINT or SIGQUIT. 0: all was delivered; 1: the configuration is
+// wrong, or something is left (the last line says what and where).
 [[nodiscard]] int run(const RunArguments& arguments);
 
 // Builds everything, keeps nothing, prints every problem and the effective pipeline. 0 or 1.
@@ -34,8 +35,8 @@ struct RunArguments {
 [[nodiscard]] int journal_dump(const std::string& directory, uint64_t from, uint64_t count);
 [[nodiscard]] int journal_verify(const std::string& directory);
 
-// One plugin's options as a terminal page ("help") or as the README's table ("table"); all names if `plugin`
-// is empty.
+// One plugin's options as a terminal page ("help") or as the README's table ("table"); all names if
+// `plugin` is empty.
 [[nodiscard]] int print_options(const std::string& plugin, bool markdown);
 
 }  // namespace noroshi

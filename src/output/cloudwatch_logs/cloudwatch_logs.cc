@@ -358,7 +358,8 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
       [settings = std::move(settings), &environment = context.aws] {
         return make_aws_client(kCloudWatchLogs, settings, environment);
       },
-      // Flush is the longest wait, never the shortest: a second between requests would delay an error.
+      // Flush is the longest wait, never the shortest: a second between requests would delay an
+      // error.
       std::min<Nanoseconds>(log_limits::kRequestInterval,
                             context.flush.value_or(log_limits::kRequestInterval)));
   return made;
