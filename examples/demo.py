@@ -362,6 +362,9 @@ def main():
     parser.add_argument("--requests", type=int, default=500)
     arguments = parser.parse_args()
 
+    # However it ends, no process of the demo stays behind on the specified ports.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))
     demo = Demo(arguments)
     try:
         progress("starting noroshi-localaws, noroshi and the FastAPI backend")

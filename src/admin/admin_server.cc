@@ -46,20 +46,24 @@ ServerResponse handle(Pipeline& pipeline, const Health& health, Timestamp starte
 
 }  // namespace
 
-Result<std::unique_ptr<HttpServer>> start_admin_server(Pipeline& pipeline, const Health& health) {
-  const ServiceOptions& service = pipeline.service();
+HttpServerOptions admin_server_options(const ServiceOptions& service) {
   HttpServerOptions options;
   // "localhost" of the specified health check is ::1 for some resolvers and 127.0.0.1 for others;
   // every resolver that answers ::1 tries 127.0.0.1 next.
-  options.address = service.http_listen.empty() ? "127.0.0.1" : service.http_listen;
+  const bool loopback = service.http_listen.empty() || service.http_listen == "localhost";
+  options.address = loopback ? "127.0.0.1" : service.http_listen;
   options.port = static_cast<uint16_t>(service.http_port);
   options.max_connections = 64;
   options.max_body_bytes = 4096;
-  return HttpServer::start(
-      options, HttpFunction([&pipeline, &health,
-                             started = system_clock().wall()](const ServerRequest& request) {
-        return handle(pipeline, health, started, request);
-      }));
+  return options;
+}
+
+Result<std::unique_ptr<HttpServer>> start_admin_server(Pipeline& pipeline, const Health& health) {
+  return HttpServer::start(admin_server_options(pipeline.service()),
+                           HttpFunction([&pipeline, &health, started = system_clock().wall()](
+                                            const ServerRequest& request) {
+                             return handle(pipeline, health, started, request);
+                           }));
 }
 
 int ask_for_health(const std::string& url, Milliseconds timeout) {

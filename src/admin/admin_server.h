@@ -18,6 +18,9 @@
 
 namespace noroshi {
 
+// "localhost" counts as 127.0.0.1.
+[[nodiscard]] HttpServerOptions admin_server_options(const ServiceOptions& service);
+
 // `pipeline` and `health` outlive the server. Fails if the port is taken.
 [[nodiscard]] Result<std::unique_ptr<HttpServer>> start_admin_server(Pipeline& pipeline,
                                                                      const Health& health);

@@ -73,7 +73,8 @@ void Health::judge_as_fluent_bit(const HealthFacts& facts) {
   status_.healthy = errors <= errors_max_ && retries_failed <= retries_failed_max_;
   status_.degraded = status_.healthy && !facts.degraded.empty();
   status_.text =
-      status_.healthy
+      status_.degraded ? fmt::format("degraded: {}", fmt::join(facts.degraded, "\n"))
+      : status_.healthy
           ? "ok"
           : fmt::format("error: {} errors (limit {}) and {} failed retries (limit {}) in {} s",
                         errors, errors_max_, retries_failed, retries_failed_max_, period_);

@@ -37,9 +37,6 @@ int main(int argc, char** argv) {
       "noroshi, a log router for AWS FireLens: reads Fluent Bit's configuration, loses no "
       "acknowledged record",
       "noroshi");
-  app.footer(
-      "noroshi ship --help tells about the verb `ship`, which sends a program's lines to a "
-      "router.");
   app.set_version_flag("-V,--version", "noroshi " NOROSHI_VERSION);
   noroshi::RunArguments arguments;
   bool dry_run = false, quiet = false;
@@ -82,7 +79,14 @@ int main(int argc, char** argv) {
   options->add_option("plugin", plugin, "its name, or kind/name");
   options->add_flag("--markdown", markdown, "as the table of its README");
 
-  CLI11_PARSE(app, argc, argv);
+  app.add_subcommand(
+      "ship", "send a program's lines to a router, as Docker's log driver would (ship --help)");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 1;  // 1 for any mistake, as Fluent Bit
+  }
   if (quiet) arguments.verbosity = -1;
   if (*check || dry_run) return noroshi::check(arguments);
   if (*health) return noroshi::ask_for_health(url, noroshi::Milliseconds(timeout_ms));

@@ -32,6 +32,7 @@ TEST(Result, AssignPassesTheValueOrTheError) {
 TEST(Result, ErrnoBecomesTheCodeTheCallerActsOn) {
   EXPECT_EQ(fail_errno(ENOSPC, "append").error().code, ErrorCode::Exhausted);
   EXPECT_EQ(fail_errno(ENOENT, "open").error().code, ErrorCode::NotFound);
+  EXPECT_EQ(fail_errno(EADDRINUSE, "bind").error().code, ErrorCode::Unavailable);
   EXPECT_EQ(fail_errno(EIO, "sync").error().code, ErrorCode::Io);
   EXPECT_EQ(fail_errno(ENOENT, "cannot open /x").error().message,
             "cannot open /x: No such file or directory");

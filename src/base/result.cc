@@ -44,6 +44,9 @@ std::unexpected<Error> fail_errno(int error_number, std::string message) {
     case EROFS:
       code = ErrorCode::Denied;
       break;
+    case EADDRINUSE:
+      code = ErrorCode::Unavailable;
+      break;
     default:
       break;
   }

@@ -51,7 +51,8 @@ using Status = Result<void>;
 }
 
 // fail() with the text of an errno value appended: "cannot open /x: Permission denied". ENOSPC and
-// EDQUOT become Exhausted, ENOENT NotFound, EACCES and EPERM Denied, everything else Io.
+// EDQUOT become Exhausted, ENOENT NotFound, EACCES and EPERM Denied, EADDRINUSE Unavailable,
+// everything else Io.
 [[nodiscard]] std::unexpected<Error> fail_errno(int error_number, std::string message);
 
 }  // namespace noroshi

@@ -36,8 +36,7 @@ OptionTable<S> make_table() {
       .last_wins()
       .option("log_file", &S::log_file, "File the log goes to instead of stderr.")
       .last_wins()
-      .option("parsers_file", &S::parsers_files,
-              "File with [PARSER] and [MULTILINE_PARSER] sections.")
+      .option("parsers_file", &S::parsers_files, "File with [PARSER] sections.")
       .option("http_server", &S::http_server, "true", "The admin server: health and metrics.")
       .last_wins()
       .option("http_listen", &S::http_listen, "127.0.0.1", "Address of the admin server.")
@@ -64,7 +63,8 @@ OptionTable<S> make_table() {
               {{"normal", StorageSync::Normal}, {"full", StorageSync::Full}},
               "When a chunk is acknowledged: normal after the append, full after fsync.")
       .last_wins()
-      .option("storage.limit", &S::storage_limit, "0", "Size of the journal. 0: its own default.")
+      .option("storage.limit", &S::storage_limit, "0",
+              "Size of the journal. 0: at most 4 GiB and half of the free disk; 16 MiB in memory.")
       .alias("storage.total_limit_size")
       .last_wins()
       .choice("storage.when_full", &S::storage_when_full, "block",

@@ -103,8 +103,8 @@ struct HttpServerOptions {
 
 class HttpServer {
  public:
-  // Fails with Io, Denied (port below 1024) or InvalidArgument (address) and the address in the
-  // message.
+  // Fails with Unavailable (taken), Denied (port below 1024) or InvalidArgument (address) and the
+  // address in the message.
   [[nodiscard]] static Result<std::unique_ptr<HttpServer>> start(HttpServerOptions options,
                                                                  HttpFunction handler);
   [[nodiscard]] static Result<std::unique_ptr<HttpServer>> start(HttpServerOptions options,

@@ -256,7 +256,7 @@ TEST(HttpServer, SaysWhyItCannotListen) {
   const auto handler = [](const ServerRequest&) { return ServerResponse{}; };
   const auto taken = HttpServer::start({.port = server->port()}, handler);
   ASSERT_FALSE(taken);
-  EXPECT_EQ(taken.error().code, ErrorCode::Io);
+  EXPECT_EQ(taken.error().code, ErrorCode::Unavailable);
   const auto nonsense = HttpServer::start({.address = "not-an-address"}, handler);
   ASSERT_FALSE(nonsense);
   EXPECT_EQ(nonsense.error().code, ErrorCode::InvalidArgument);
@@ -276,7 +276,8 @@ class CountingExchange final : public HttpExchange {
     ServerResponse response{.body = std::to_string(bytes_) + " " +
                                     (largest_ <= 65536 ? "bounded" : "large") + "\n"};
     if (head_.path() == "/file") {
-      response.file = FilePart{UniqueFd(::open(__FILE__, O_RDONLY)), 3, 10};
+      response.file = FilePart{
+          UniqueFd(::open(NOROSHI_SOURCE_DIR "/src/net/http_server_test.cc", O_RDONLY)), 3, 10};
     }
     return response;
   }

@@ -37,12 +37,6 @@ std::vector<ListenerConflict> ListenerRegistry::resolve() {
     const ListenerClaim& takes = claims_[winner];
     const bool same_kind = loser.kind == takes.kind;
     conflicts.push_back({loser, takes, same_kind});
-    if (same_kind) {
-      log_warn("input",
-               "{} and {} both listen on port {}: one listener on {} serves both, with the options "
-               "of {}",
-               takes.owner, loser.owner, loser.port, takes.host, takes.owner);
-    }
   }
   return conflicts;
 }

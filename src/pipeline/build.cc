@@ -148,10 +148,19 @@ class PipelineBuilder {
 
   void bind_inputs() {
     for (const ListenerConflict& conflict : running_.listeners.resolve()) {
-      if (conflict.same_kind) continue;  // merged; resolve() has said so
+      if (conflict.same_kind) {
+        diagnostics_
+            .warning(where_of_input(conflict.claim.owner),
+                     fmt::format("{} and {} both listen on port {}: one listener on {} serves both",
+                                 conflict.claim.owner, conflict.winner.owner, conflict.claim.port,
+                                 conflict.winner.host))
+            .help(fmt::format("the options of {} hold for it", conflict.winner.owner));
+        continue;
+      }
       diagnostics_.error(
-          {}, fmt::format("{} and {} want the same port {} for different protocols",
-                          conflict.claim.owner, conflict.winner.owner, conflict.claim.port));
+          where_of_input(conflict.claim.owner),
+          fmt::format("{} and {} want the same port {} for different protocols",
+                      conflict.claim.owner, conflict.winner.owner, conflict.claim.port));
     }
     for (size_t i = 0; i < pipeline_->inputs_.size(); ++i) {
       const Status bound = pipeline_->inputs_[i].input->bind(running_.loop);
@@ -165,6 +174,19 @@ class PipelineBuilder {
     }
   }
 
+  SourceLocation where_of_input(std::string_view owner) const {
+    for (size_t i = 0; i < pipeline_->inputs_.size(); ++i) {
+      if (owner.starts_with(pipeline_->inputs_[i].metrics->name)) return input_sections_[i]->where;
+    }
+    return {};
+  }
+
+  void warn_of_multiline_parsers(const Document& document) {
+    for (const Section* section : document.find_all(SectionKind::MultilineParser)) {
+      diagnostics_.warning(section->where, "[MULTILINE_PARSER] has no effect in this version");
+    }
+  }
+
   void read_parsers() {
     const auto read = [&](const std::string& path) {
       ClassicOptions classic{.environment = options_.environment,
@@ -174,10 +196,18 @@ class PipelineBuilder {
       for (const Section* section : parser_files_.back().find_all(SectionKind::Parser)) {
         running_.parsers.add(*section, diagnostics_);
       }
+      warn_of_multiline_parsers(parser_files_.back());
     };
+    warn_of_multiline_parsers(document_);
     for (const std::string& path : options_.parsers_files) read(path);
-    for (const LocatedText& file : pipeline_->service_.parsers_files)
-      read(parsers_file_path(file.text));
+    for (const LocatedText& file : pipeline_->service_.parsers_files) {
+      const std::string path = parsers_file_path(file.text);
+      if (std::error_code error; !std::filesystem::exists(path, error)) {
+        diagnostics_.error(file.where, fmt::format("there is no parsers file {}", path));
+        continue;
+      }
+      read(path);
+    }
     for (const Section* section : document_.find_all(SectionKind::Parser))
       running_.parsers.add(*section, diagnostics_);
   }
@@ -234,8 +264,8 @@ class PipelineBuilder {
   }
 
   void open_journal() {
-    location_ =
-        find_journal_location(document_, pipeline_->service_, options_.environment, diagnostics_);
+    location_ = find_journal_location(document_, pipeline_->service_, options_.environment,
+                                      options_.check_only, diagnostics_);
     const JournalOptions journal_settings = journal_options(location_, pipeline_->service_);
     pipeline_->journal_description_ = fmt::format(
         "{} ({}), at most {}", location_.place.empty() ? "in memory" : location_.journal().string(),
@@ -307,7 +337,7 @@ class PipelineBuilder {
     bool good = true;
     for (const LocatedText& grep : common.grep) {
       if (const Status added = condition.add_grep(grep.text); !added) {
-        diagnostics_.error(grep.where, "Grep: " + added.error().message)
+        diagnostics_.error(grep.where, added.error().message)
             .help(
                 "write KEY VALUE[,VALUE…] or KEY /regex/, as in \"Grep level "
                 "ERROR,CRITICAL,FATAL\"");
@@ -316,7 +346,7 @@ class PipelineBuilder {
     }
     if (!common.level_min.text.empty()) {
       if (const Status set = condition.set_level_min(common.level_min.text); !set) {
-        diagnostics_.error(common.level_min.where, "Level_Min: " + set.error().message);
+        diagnostics_.error(common.level_min.where, set.error().message);
         good = false;
       }
     }

@@ -1,5 +1,6 @@
 #include "pipeline/journal_location.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,11 +17,21 @@ constexpr std::string_view kDefaultStoreDirectory = "/tmp/fluent-bit/s3";  // Fl
 constexpr std::string_view kDefaultPlace = "/var/lib/noroshi";
 
 // Empty if files can be made there, else the reason.
-std::string unusable(const fs::path& place) {
+std::string unusable(const fs::path& place, bool keep_nothing) {
   std::error_code error;
+  std::vector<fs::path> made;  // innermost first
+  for (fs::path path = place / "journal"; !path.empty() && !fs::exists(path, error);
+       path = path.parent_path()) {
+    made.push_back(path);
+  }
   fs::create_directories(place / "journal", error);
-  if (error) return error.message();
-  return access((place / "journal").c_str(), W_OK | X_OK) == 0 ? "" : "not writable";
+  std::string reason = error ? error.message() : "";
+  if (reason.empty() && access((place / "journal").c_str(), W_OK | X_OK) != 0)
+    reason = "not writable";
+  if (keep_nothing) {
+    for (const fs::path& path : made) fs::remove(path, error);  // refuses what is not empty
+  }
+  return reason;
 }
 
 // "/tmp/fluent-bit" for a store_dir of "/tmp/fluent-bit/s3/"; empty without an S3 output.
@@ -38,11 +49,11 @@ fs::path beside_store_directory(const Document& document) {
 }  // namespace
 
 JournalLocation find_journal_location(const Document& document, const ServiceOptions& service,
-                                      const EnvironmentLookup& environment,
+                                      const EnvironmentLookup& environment, bool keep_nothing,
                                       Diagnostics& diagnostics) {
   if (!service.storage_path.empty()) {
     const JournalLocation named{service.storage_path, "storage.path"};
-    if (const std::string reason = unusable(named.place); !reason.empty()) {
+    if (const std::string reason = unusable(named.place, keep_nothing); !reason.empty()) {
       diagnostics
           .error(service.storage_path_where,
                  "the journal cannot live in " + service.storage_path + ": " + reason)
@@ -53,7 +64,7 @@ JournalLocation find_journal_location(const Document& document, const ServiceOpt
   }
   if (const auto variable = environment("NOROSHI_STORAGE_PATH"); variable && !variable->empty()) {
     const JournalLocation named{*variable, "NOROSHI_STORAGE_PATH"};
-    if (const std::string reason = unusable(named.place); !reason.empty()) {
+    if (const std::string reason = unusable(named.place, keep_nothing); !reason.empty()) {
       diagnostics.error(
           {}, "the journal cannot live in " + *variable + " (NOROSHI_STORAGE_PATH): " + reason);
     }
@@ -63,16 +74,16 @@ JournalLocation find_journal_location(const Document& document, const ServiceOpt
       {beside_store_directory(document), "beside the S3 store_dir"}, {kDefaultPlace, "default"}};
   for (const JournalLocation& candidate : candidates) {
     if (candidate.place.empty()) continue;
-    const std::string reason = unusable(candidate.place);
+    const std::string reason = unusable(candidate.place, keep_nothing);
     if (reason.empty()) return candidate;
     log_info("journal", "does not live in {} ({}): {}", candidate.place.string(), candidate.why,
              reason);
   }
-  log_warn("journal",
-           "lives in memory ({} MB): what is undelivered when the process ends is lost; set "
-           "storage.path "
-           "to a writable directory to keep it",
-           kMemoryJournalBytes >> 20);
+  diagnostics
+      .warning({}, fmt::format("the journal lives in memory ({} MB): what is undelivered when the "
+                               "process ends is lost",
+                               kMemoryJournalBytes >> 20))
+      .help("set [SERVICE] storage.path to a writable directory");
   return {{}, "no writable directory"};
 }
 

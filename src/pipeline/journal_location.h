@@ -32,11 +32,12 @@ struct JournalLocation {
   }
 };
 
-// Makes the directory. Problems with a place the user named go to `diagnostics`.
+// Makes the directory (and removes it again with `keep_nothing`). Problems with a place the user
+// named go to `diagnostics`.
 [[nodiscard]] JournalLocation find_journal_location(const Document& document,
                                                     const ServiceOptions& service,
                                                     const EnvironmentLookup& environment,
-                                                    Diagnostics& diagnostics);
+                                                    bool keep_nothing, Diagnostics& diagnostics);
 
 // Sizes, sync mode and policy for that location.
 [[nodiscard]] JournalOptions journal_options(const JournalLocation& location,

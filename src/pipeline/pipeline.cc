@@ -155,6 +155,9 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
   for (const InputInstance& input : inputs_) accepted += input.metrics->records.get();
   ShutdownReport report{.complete = running_->ingest->refused() == 0,
                         .summary = fmt::format("accepted {} records", grouped(accepted))};
+  if (const uint64_t stored = running_->ingest->appended(); stored != accepted) {
+    report.summary += fmt::format(", {} stored after filters", grouped(stored));
+  }
   if (const uint64_t refused = running_->ingest->refused(); refused > 0) {
     report.summary += fmt::format(", {} of them could not be stored", grouped(refused));
   }

@@ -71,9 +71,10 @@ void warn_of_retry_limit(const Section& output, const OutputCommon& common,
   diagnostics
       .warning(output.where_of("retry_limit"),
                none ? "without retries any failed request loses its records for this destination"
-                    : fmt::format("after {} retries records are lost for this destination: an "
+                    : fmt::format("after {} {} records are lost for this destination: an "
                                   "outage of minutes is enough",
-                                  common.retry_limit->count))
+                                  common.retry_limit->count,
+                                  common.retry_limit->count == 1 ? "retry" : "retries"))
       .help("leave Retry_Limit out: records then wait in the journal until they are delivered");
 }
 

@@ -103,6 +103,8 @@ int run(const RunArguments& arguments) {
   const Document document = read_configuration(arguments, diagnostics);
   std::unique_ptr<Pipeline> pipeline;
   if (!diagnostics.has_errors()) {
+    Diagnostics reported_by_build;
+    apply_log_options(parse_service(document, reported_by_build), arguments.verbosity);
     pipeline = Pipeline::build(document,
                                {.plugins = all_plugins(),
                                 .aws = aws_process_environment(),
@@ -114,10 +116,8 @@ int run(const RunArguments& arguments) {
     log_error("config", "configuration file contains errors, aborting.");
     return 1;
   }
-  apply_log_options(pipeline->service(), arguments.verbosity);
   log_info("noroshi", "version {}, pid {}\n{}", NOROSHI_VERSION, getpid(), pipeline->describe());
 
-  pipeline->start();
   Health health(pipeline->service());
   std::unique_ptr<HttpServer> admin;
   if (pipeline->service().http_server) {
@@ -129,6 +129,7 @@ int run(const RunArguments& arguments) {
     admin = *std::move(server);
     log_info("admin", "listening on port {}", admin->port());
   }
+  pipeline->start();
 
   int signal = 0;
   while (signal == 0 && !pipeline->inputs_ended()) {
@@ -170,6 +171,11 @@ int check(const RunArguments& arguments) {
   set_log_level(LogLevel::Error);
   Diagnostics diagnostics;
   const Document document = read_configuration(arguments, diagnostics);
+  if (document.files.empty()) {
+    diagnostics.print(stderr);
+    std::fprintf(stderr, "configuration test has failed\n");
+    return 1;
+  }
   // Even after a syntax error: what can be read is checked too, so that one run shows everything.
   const std::unique_ptr<Pipeline> pipeline =
       Pipeline::build(document,
@@ -178,6 +184,16 @@ int check(const RunArguments& arguments) {
                        .check_only = true,
                        .parsers_files = arguments.parsers_files},
                       diagnostics);
+  if (pipeline != nullptr && pipeline->service().http_server) {
+    const auto admin =
+        HttpServer::start(admin_server_options(pipeline->service()),
+                          HttpFunction([](const ServerRequest&) { return ServerResponse{}; }));
+    if (!admin && admin.error().code == ErrorCode::Unavailable) {
+      diagnostics.warning(pipeline->service().http_where, admin.error().message);
+    } else if (!admin) {
+      diagnostics.error(pipeline->service().http_where, admin.error().message);
+    }
+  }
   diagnostics.print(stderr);
   if (pipeline == nullptr || diagnostics.has_errors()) {
     std::fprintf(stderr, "configuration test has failed\n");

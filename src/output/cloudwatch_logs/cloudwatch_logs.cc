@@ -44,17 +44,17 @@ class CloudWatchLogsOutput final : public Output {
 
   CloudWatchLogsOutput(std::string identity, LogDestinationOptions destination, GoNames names,
                        LogsDeliveryOptions delivery, std::shared_ptr<LogBatchContext> batches,
-                       LogsDelivery::MakeClient make_client, Nanoseconds request_interval)
+                       LogsDelivery::MakeClient make_client)
       : identity_(std::move(identity)),
         destination_(std::move(destination)),
         names_(std::move(names)),
         batches_(std::move(batches)),
-        delivery_(std::move(delivery), batches_->clock, std::move(make_client)),
-        request_interval_(request_interval) {}
+        delivery_(std::move(delivery), batches_->clock, std::move(make_client)) {}
 
+  // Nothing waits for a clock, so [SERVICE] Flush, "the longest wait", is kept whatever it is.
   BatchLimits limits() const override {
     return {.records_max = log_limits::kRequestRecordsMax,
-            .request_interval_min = request_interval_};
+            .request_interval_min = log_limits::kRequestInterval};
   }
   std::string identity() const override { return identity_; }
   void group(const ChunkView& chunk, std::span<const uint32_t> records,
@@ -108,7 +108,6 @@ class CloudWatchLogsOutput final : public Output {
   GoNames names_;
   std::shared_ptr<LogBatchContext> batches_;
   LogsDelivery delivery_;
-  Nanoseconds request_interval_;
 };
 
 // ---- From the section to the parts --------------------------------------------------------------
@@ -357,11 +356,7 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
       identity, std::move(destination), std::move(names), std::move(delivery), std::move(batches),
       [settings = std::move(settings), &environment = context.aws] {
         return make_aws_client(kCloudWatchLogs, settings, environment);
-      },
-      // Flush is the longest wait, never the shortest: a second between requests would delay an
-      // error.
-      std::min<Nanoseconds>(log_limits::kRequestInterval,
-                            context.flush.value_or(log_limits::kRequestInterval)));
+      });
   return made;
 }
 

@@ -21,6 +21,7 @@ struct S3Options {
   std::string s3_key_format_tag_delimiters;
   bool static_file_path = false;
   std::string timezone;
+  std::string format;
   ByteSize total_file_size, upload_chunk_size, multipart_threshold;
   bool use_put_object = false;
   Nanoseconds upload_timeout{};

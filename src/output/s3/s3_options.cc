@@ -89,6 +89,8 @@ const OptionTable<S3Options>& s3_option_table() {
           .option("upload_timeout", &O::upload_timeout, "10m",
                   "An object is closed this long after its first record arrived.")
           .between("1s", "1d")
+          .choice("format", &O::format, "json_lines", {"json_lines", "json"},
+                  "One JSON object a line; `json` means the same, as in Fluent Bit.")
           .choice("compression", &O::compression, "none",
                   {{"none", ObjectCompression::None},
                    {"gzip", ObjectCompression::Gzip},
@@ -112,7 +114,8 @@ const OptionTable<S3Options>& s3_option_table() {
           .option("store_dir", &O::store_dir, "/tmp/fluent-bit/s3",
                   "Directory for objects that are not yet uploaded. They are made again from the "
                   "journal "
-                  "after a crash. Not writable: memory, with smaller objects.")
+                  "after a crash. Not writable: a folder beside the journal, else memory with "
+                  "smaller objects.")
           .option(
               "store_dir_limit_size", &O::store_dir_limit_size, "0",
               "Bytes in store_dir at most; when reached, objects are uploaded early. 0: no limit.")
