@@ -311,10 +311,12 @@ class PipelineBuilder {
           .match = matching->text,
           .condition = condition_for_people(common),
           .identity = common.alias.empty() ? made->output->identity() : common.alias};
+      instance.identity = bounded_key(instance.identity);
       while (!identities_.insert(instance.identity).second) {
         // Two outputs with one destination: what they select tells them apart, whatever their
         // order.
-        instance.identity += "|" + instance.match + "|" + condition->text();
+        instance.identity =
+            bounded_key(instance.identity + "|" + instance.match + "|" + condition->text());
       }
       if (made->log_key)
         warn_of_consumed_log_key(*section, *made->log_key, consumed_keys_, diagnostics_);

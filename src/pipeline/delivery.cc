@@ -12,8 +12,11 @@ constexpr Nanoseconds kIdleCheckpointInterval = Seconds(1);
 // Groups without an open batch remembered for their request interval and delivered offset.
 constexpr size_t kIdleGroupsMax = 128;
 constexpr Nanoseconds kIdleGroupAge = Seconds(10);
-static_assert(kIdleGroupsMax + 64 <= kCheckpointGroupsMax,
-              "every remembered group fits the checkpoint");
+// Groups one pass over a chunk may touch.
+constexpr size_t kGroupsPerPass = 64;
+static_assert(kIdleGroupsMax + kGroupsPerPass <= kCheckpointGroupsMax);
+// A full journal does not wait for old batches longer than this: sending them makes room.
+constexpr Nanoseconds kFullJournalAge = Seconds(5);
 // A batch that waits for its age is sent early when this output's backlog passes this share of the
 // journal.
 constexpr uint64_t kEarlyClosePercent = 50;
@@ -35,6 +38,13 @@ struct DeliveryWorker::Group {
   Monotonic last_request{Monotonic::min()};
   std::vector<uint32_t> pending;  // of the chunk being processed
 };
+
+std::string bounded_key(std::string_view text) {
+  if (text.size() <= kCheckpointKeyBytesMax) return std::string(text);
+  uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a
+  for (const char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3ULL;
+  return fmt::format("{}#{:016x}", text.substr(0, kCheckpointKeyBytesMax - 17), hash);
+}
 
 DeliveryWorker::DeliveryWorker(DeliverySettings settings, std::unique_ptr<Output> output,
                                const RouteTable& routes, Journal& journal, OutputMetrics& metrics,
@@ -194,20 +204,31 @@ DeliveryWorker::Progress DeliveryWorker::process(const EntryHead& head) {
     selected_.resize(chunk.records.size());
     for (uint32_t i = 0; i < selected_.size(); ++i) selected_[i] = i;
   }
-  distribute(chunk);
-  for (Group* group : touched_) {
-    const Progress progress = feed(*group, chunk, head.appended_at);
-    if (progress != Progress::Continue) return progress;
+  for (;;) {
+    const Offset to = distribute(chunk, head.end());
+    for (Group* group : touched_) {
+      const Progress progress = feed(*group, chunk, head.appended_at);
+      if (progress != Progress::Continue) return progress;
+    }
+    cursor_ = to;
+    if (to == head.end()) return Progress::Continue;
+    // More groups than the checkpoint can name (records of hundreds of hours, say): settle these
+    // first.
+    while (!idle()) {
+      if (const Progress progress = close_if_crowded(0); progress != Progress::Continue)
+        return progress;
+    }
+    forget_idle_groups();
   }
-  cursor_ = head.end();
-  return Progress::Continue;
 }
 
-// Sorts selected_ into the groups' `pending`, leaving out what a group has already.
-void DeliveryWorker::distribute(const ChunkView& chunk) {
+// Sorts selected_ into the groups' `pending`, leaving out what a group has already. Returns the
+// offset up to which it came: the end, or the record that would open one group more than
+// kGroupsPerPass.
+Offset DeliveryWorker::distribute(const ChunkView& chunk, Offset end) {
   touched_.clear();
   std::erase_if(selected_, [&](uint32_t index) { return chunk.offset(index) < cursor_; });
-  if (selected_.empty()) return;
+  if (selected_.empty()) return end;
   keys_.clear();
   output_->group(chunk, selected_, keys_);
   CHECK(keys_.size() == selected_.size(), "an output names a group for every record");
@@ -219,15 +240,19 @@ void DeliveryWorker::distribute(const ChunkView& chunk) {
       previous = keys_[i];
       group = &group_of(previous);
       if (std::find(touched_.begin(), touched_.end(), group) == touched_.end()) {
+        if (touched_.size() == kGroupsPerPass) return chunk.offset(selected_[i]);
         group->pending.clear();
         touched_.push_back(group);
       }
     }
     if (chunk.offset(selected_[i]) >= group->next) group->pending.push_back(selected_[i]);
   }
+  return end;
 }
 
 DeliveryWorker::Group& DeliveryWorker::group_of(std::string_view key) {
+  std::string shortened;
+  if (key.size() > kCheckpointKeyBytesMax) key = shortened = bounded_key(key);
   const auto found = groups_.find(key);
   if (found != groups_.end()) return *found->second;
   auto group = std::make_unique<Group>();
@@ -276,9 +301,11 @@ DeliveryWorker::Progress DeliveryWorker::feed(Group& group, const ChunkView& chu
 Monotonic DeliveryWorker::due_at(const Group& group, bool caught_up) const {
   if (draining_.load() || deliver_now_.load()) return Monotonic::min();
   if (limits_.age_max > Nanoseconds(0)) {
-    const bool crowded =
-        journal_.bytes_from(group.first) > journal_.bytes_max() / 100 * kEarlyClosePercent;
-    return crowded ? Monotonic::min() : group.opened_at + limits_.age_max;
+    const uint64_t early = journal_.bytes_max() / 100 * kEarlyClosePercent;
+    if (journal_.bytes_from(group.first) > early) return Monotonic::min();
+    const Nanoseconds age =
+        journal_.full() ? std::min(limits_.age_max, kFullJournalAge) : limits_.age_max;
+    return group.opened_at + age;
   }
   const Monotonic ready = caught_up ? group.opened_at : group.opened_at + kCatchUpAgeMax;
   if (group.last_request == Monotonic::min()) return ready;
@@ -296,7 +323,12 @@ DeliveryWorker::Progress DeliveryWorker::deliver_due(bool caught_up) {
   if (caught_up) deliver_now_.store(false);
   forget_idle_groups();
   // Every group left here is named in the checkpoint, which has room for kCheckpointGroupsMax.
-  return groups_.size() > kIdleGroupsMax ? close_if_crowded(0) : Progress::Continue;
+  while (groups_.size() > kIdleGroupsMax && !idle()) {
+    if (const Progress progress = close_if_crowded(0); progress != Progress::Continue)
+      return progress;
+    forget_idle_groups();
+  }
+  return Progress::Continue;
 }
 
 // Sends the oldest open batch if there are more than `open_max`.
@@ -365,7 +397,9 @@ DeliveryWorker::Progress DeliveryWorker::attempt_until_settled(Group& group) {
       give_up(group, DropReason::Rejected, delivery.reason);
       return Progress::Continue;
     }
-    if (settings_.retry_limit && attempt > *settings_.retry_limit) {
+    // A shutdown shortens the waits, and a disk that cannot sync is not the destination's fault:
+    // neither may use up the user's limit.
+    if (settings_.retry_limit && durable && !draining_.load() && attempt > *settings_.retry_limit) {
       metrics_.retries_failed.add();
       give_up(group, DropReason::RetryLimit, delivery.reason);
       return Progress::Continue;
@@ -407,6 +441,9 @@ DeliveryWorker::Progress DeliveryWorker::discard_and_rewind(Group& group, Offset
   group.next = group.delivered;
   cursor_ = std::min(cursor_, first);
   reader_->seek(cursor_);
+  // Other groups' batches may hold the very space that is missing.
+  if (const Progress progress = close_if_crowded(0); progress != Progress::Continue)
+    return progress;
   return sleep(kTroublePause) ? Progress::Rewound : Progress::Stop;
 }
 
@@ -463,7 +500,8 @@ void DeliveryWorker::bury(Offset from, Offset to, const Group* group, DropReason
     output_->group(chunk, selected, keys);
     for (size_t i = 0; i < selected.size(); ++i) {
       const Offset offset = chunk.offset(selected[i]);
-      if (offset < from || offset >= to || (group != nullptr && keys[i] != group->key)) continue;
+      if (offset < from || offset >= to || (group != nullptr && bounded_key(keys[i]) != group->key))
+        continue;
       dead_letters_.write(chunk, selected[i], reason, detail);
     }
   }
@@ -586,28 +624,31 @@ DeliveryState DeliveryWorker::state() const {
   return state;
 }
 
-uint64_t DeliveryWorker::left() {
+std::optional<uint64_t> DeliveryWorker::left() {
   CHECK(!thread_.joinable(), "left() after join()");
   uint64_t count = 0;
   const std::unique_ptr<JournalReader> reader = journal_.make_reader(saved_.low_water);
   EntryHead head;
   for (;;) {
     const Result<ReadOutcome> outcome = reader->next(head);
-    if (!outcome || *outcome == ReadOutcome::End) return count;
+    if (!outcome) return std::nullopt;
+    if (*outcome == ReadOutcome::End) return count;
     if (*outcome == ReadOutcome::Lost) continue;
     if (routes_.selects_none(settings_.output_index, head.routing.route_table, head.routing.marks))
       continue;
     ChunkView chunk;
     const Result<ReadOutcome> loaded = reader->load(chunk);
-    if (!loaded || *loaded != ReadOutcome::Entry) continue;
+    if (!loaded) return std::nullopt;
+    if (*loaded != ReadOutcome::Entry) continue;
     if (!routes_.select(settings_.output_index, head.routing.route_table, head.routing.marks, chunk,
-                        selected_))
-      continue;
+                        selected_)) {
+      return std::nullopt;
+    }
     keys_.clear();
     output_->group(chunk, selected_, keys_);
     for (size_t i = 0; i < selected_.size(); ++i) {
       const Offset offset = chunk.offset(selected_[i]);
-      const auto group = groups_.find(keys_[i]);
+      const auto group = groups_.find(bounded_key(keys_[i]));
       const bool settled = group != groups_.end() && offset < group->second->delivered;
       if (offset >= saved_.low_water && !settled) ++count;
     }

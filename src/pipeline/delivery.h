@@ -45,6 +45,9 @@ inline constexpr Nanoseconds kAttemptDeadline = std::chrono::minutes(5);
 // read.
 inline constexpr Nanoseconds kCatchUpAgeMax = Seconds(1);
 
+// An output's identity or a group's key as a checkpoint can hold it: a longer one ends in a hash.
+[[nodiscard]] std::string bounded_key(std::string_view text);
+
 struct DeliverySettings {
   std::string instance = {};                 // "s3.1" or the alias: log lines, dead letters
   std::string identity = {};                 // names the checkpoint
@@ -82,8 +85,9 @@ class DeliveryWorker {
   void join();
 
   [[nodiscard]] DeliveryState state() const;
-  // Records of this output still undelivered; scans the journal. Only after join().
-  [[nodiscard]] uint64_t left();
+  // Records of this output still undelivered; scans the journal. Nothing if it cannot be read. Only
+  // after join().
+  [[nodiscard]] std::optional<uint64_t> left();
   [[nodiscard]] int shutdown_order() const { return output_->shutdown_order(); }
   [[nodiscard]] const std::string& instance() const { return settings_.instance; }
   [[nodiscard]] const OutputMetrics& metrics() const { return metrics_; }
@@ -107,7 +111,7 @@ class DeliveryWorker {
   void give_up(Group& group, DropReason reason, const std::string& detail);
   void bury(Offset from, Offset to, const Group* group, DropReason reason, std::string_view detail);
   void count_rejected(const std::vector<RejectedRecord>& rejected, std::string_view detail);
-  void distribute(const ChunkView& chunk);
+  Offset distribute(const ChunkView& chunk, Offset end);
   Group& group_of(std::string_view key);
   void forget_idle_groups();
   Progress close_if_crowded(uint32_t open_max);

@@ -91,6 +91,8 @@ class FakeOutput final : public Output {
       std::string name(chunk.tag);
       if (chunk.tag.ends_with("-parity"))
         name += chunk.records[index].time.time_since_epoch().count() % 2 ? "1" : "0";
+      if (chunk.tag.ends_with("-each"))
+        name += std::to_string(chunk.offset(index).value) + std::string(1100, 'k');
       names_.push_back(std::move(name));
     }
     for (const std::string& name : names_) groups.push_back(name);
@@ -166,7 +168,7 @@ class DeliveryTest : public testing::Test {
   uint64_t finish(std::unique_ptr<DeliveryWorker> worker, Nanoseconds grace = Seconds(10)) {
     worker->drain(system_clock().monotonic() + grace);
     worker->join();
-    const uint64_t left = worker->left();
+    const uint64_t left = *worker->left();
     worker.reset();
     checkpoint_ = *journal_->register_output("fake");
     return left;
@@ -268,7 +270,9 @@ TEST_F(DeliveryTest, RetryLimitZeroGivesUpAtTheFirstFailure) {
     destination_.answers = {Delivery::retry(RetryClass::Transient, "reset")};
   }
   append("app", 3);
-  EXPECT_EQ(finish(start({.retry_limit = 0})), 0u);
+  auto worker = start({.retry_limit = 0});
+  eventually([&] { return metrics_->retries_failed.get() == 1; });
+  EXPECT_EQ(finish(std::move(worker)), 0u);
   EXPECT_THAT(destination_.all_offsets(), IsEmpty());
   EXPECT_EQ(metrics_->drop(DropReason::RetryLimit).get(), 3u);
   EXPECT_EQ(metrics_->retries_failed.get(), 1u);
@@ -325,6 +329,33 @@ TEST_F(DeliveryTest, ASpoolThatCannotBeWrittenLosesAndRepeatsNothing) {
   std::vector<uint64_t> all = destination_.all_offsets();
   std::sort(all.begin(), all.end());
   EXPECT_EQ(all, range(0, 25));
+}
+
+// Records of hundreds of hours in one chunk (a backfill): more groups than a checkpoint can name,
+// and with names longer than it can hold.
+TEST_F(DeliveryTest, MoreGroupsThanACheckpointCanName) {
+  destination_.exactly_once = true;
+  destination_.limits.age_max = Seconds(600);
+  append("x-each", 700);
+  append("x-each", 300);
+  EXPECT_EQ(finish(start()), 0u);
+  std::vector<uint64_t> all = destination_.all_offsets();
+  std::sort(all.begin(), all.end());
+  EXPECT_EQ(all, range(0, 1000));
+  EXPECT_EQ(finish(start()), 0u);
+  EXPECT_EQ(destination_.all_offsets().size(), 1000u);
+}
+
+TEST_F(DeliveryTest, ARetryLimitIsNotUsedUpByAShutdown) {
+  {
+    MutexLock lock(destination_.mutex);
+    destination_.refuse = true;
+  }
+  append("app", 3);
+  auto worker =
+      start({.retry_limit = 1, .scheduler_base = Seconds(0), .scheduler_cap = Seconds(0)});
+  EXPECT_EQ(finish(std::move(worker), Milliseconds(2500)), 3u);
+  EXPECT_EQ(metrics_->drop(DropReason::RetryLimit).get(), 0u);
 }
 
 // Crashes at random: between a delivery and its checkpoint, in the middle of batches, with several

@@ -136,14 +136,20 @@ void Ingest::store(Chunk& chunk) {
   const Status appended = append(chunk);
   if (appended) return;
   if (appended.error().code == ErrorCode::InvalidArgument) {
-    log_error("ingest", "refused {} records of tag {}: {}", chunk.records.size(),
-              chunk.tag.substr(0, 80), appended.error().message);
-    refused_.add(chunk.records.size());
-    for (const auto& ack : chunk.acks) ack->fail();
+    refuse(chunk, appended.error());
     return chunk.clear();
   }
   log_trouble(appended.error());
   hold(chunk);
+}
+
+// The journal can never take it (one record larger than the journal, say): repeating would not
+// help.
+void Ingest::refuse(const Chunk& chunk, const Error& error) {
+  log_error("ingest", "LOST {} records of tag {}: {}", chunk.records.size(),
+            chunk.tag.substr(0, 80), error.message);
+  refused_.add(chunk.records.size());
+  for (const auto& ack : chunk.acks) ack->fail();
 }
 
 Status Ingest::append(Chunk& chunk) {
@@ -183,7 +189,9 @@ void Ingest::hold(Chunk& chunk) {
 void Ingest::retry_stalled() {
   while (!stalled_.empty()) {
     const Status appended = append(stalled_.front());
-    if (!appended) {
+    if (!appended && appended.error().code == ErrorCode::InvalidArgument) {
+      refuse(stalled_.front(), appended.error());
+    } else if (!appended) {
       log_trouble(appended.error());
       break;
     }
@@ -253,10 +261,17 @@ void Ingest::tick() {
 void Ingest::finish() {
   tick_timer_.cancel();
   retry_timer_.cancel();
-  for (size_t i = 0; i < stages_.size(); ++i) {
-    StageOutput output(*this, i, 0);
-    stages_[i].filter->flush(output, *stages_[i].metrics);
-    run_emitted();
+  // A flushed record may be sent back to the head (rewrite_tag) and be held there again: until
+  // nothing comes.
+  bool more = true;
+  for (uint32_t round = 0; more && round <= kRestartsMax; ++round) {
+    more = false;
+    for (size_t i = 0; i < stages_.size(); ++i) {
+      StageOutput output(*this, i, round);
+      stages_[i].filter->flush(output, *stages_[i].metrics);
+      more = more || !emitted_.empty();
+      run_emitted();
+    }
   }
   while (!stalled_.empty()) {
     if (const Status appended = append(stalled_.front()); !appended) {

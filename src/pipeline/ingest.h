@@ -80,6 +80,7 @@ class Ingest final : public ChunkSink {
   void store(Chunk& chunk);
   [[nodiscard]] Status append(Chunk& chunk);
   void hold(Chunk& chunk);
+  void refuse(const Chunk& chunk, const Error& error);
   void commit();
   void retry_stalled();
   void shed_least_severe(Chunk& chunk);

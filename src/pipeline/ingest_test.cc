@@ -174,6 +174,19 @@ TEST_F(IngestTest, WhatWaitsIsBoundedAndRefusedBeyond) {
   EXPECT_GT(ingest_->refused(), 0u);
 }
 
+TEST_F(IngestTest, ARecordTheJournalCanNeverTakeDoesNotHoldUpTheOthers) {
+  open(kJournalBytesMin);
+  while (!ingest_->paused()) ASSERT_TRUE(ingest(chunk_of("app", 10, 1000)).has_value());
+  ASSERT_TRUE(ingest(chunk_of("huge", 1, kJournalBytesMin)).has_value());
+  ASSERT_TRUE(ingest(chunk_of("later", 1)).has_value());
+  deliver_everything();
+  loop_.run_for(std::chrono::seconds(1));
+  EXPECT_FALSE(ingest_->paused());
+  EXPECT_EQ(stored_tags().back(), "later");
+  EXPECT_EQ(ingest_->refused(), 1u);
+  EXPECT_EQ(failed_, 1);
+}
+
 TEST_F(IngestTest, AChunkAFilterMadeTooLargeIsDivided) {
   add_filter([](Chunk& chunk, FilterOutput&) {
     Chunk grown = chunk_of(chunk.tag, 12, 1 << 20);

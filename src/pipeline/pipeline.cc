@@ -162,8 +162,8 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
     report.summary += fmt::format(", {} of them could not be stored", grouped(refused));
   }
   for (OutputInstance& output : outputs_) {
-    const uint64_t left = output.worker->left();
-    report.complete = report.complete && left == 0;
+    const std::optional<uint64_t> left = output.worker->left();
+    report.complete = report.complete && left == 0u;
     report.summary += fmt::format("; {}: {} delivered, {} dropped", output.metrics->name,
                                   grouped(output.metrics->records.get()),
                                   grouped(output.metrics->dropped_total()));
@@ -176,8 +176,8 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
       }
     }
     if (!reasons.empty()) report.summary += " (" + reasons + ")";
-    report.summary += fmt::format(", {} left", grouped(left));
-    if (left > 0)
+    report.summary += left ? fmt::format(", {} left", grouped(*left)) : ", an unknown number left";
+    if (left != 0u)
       report.summary +=
           journal_->in_memory() ? " and LOST with this process" : " in " + journal_description_;
   }

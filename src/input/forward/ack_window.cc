@@ -62,13 +62,15 @@ void AckWindow::finish(AckRequest& request) {
   // request. (Of the request that is being destroyed the weak pointer has expired already.)
   if (found == by_key_.end() || found->second->state != State::Pending) return;
   if (!found->second->request.expired()) return;
-  if (request.refused_) {
-    found->second->state = State::Refused;
-  } else if (request.failed()) {
+  if (!request.refused_ && request.failed()) {
     forget(found->second);
-  } else {
-    found->second->state = State::Stored;
+    return;
   }
+  found->second->state = request.refused_ ? State::Refused : State::Stored;
+  // The age counts from the answer: a chunk may have waited long for a full journal, and its client
+  // repeats it just then.
+  found->second->since = clock_.monotonic();
+  entries_.splice(entries_.end(), entries_, found->second);
 }
 
 void AckWindow::make_room(size_t bytes) {

@@ -14,6 +14,8 @@ namespace {
 constexpr size_t kAckBytesMax = 256 << 10;
 // Room behind a large frame for the option that follows its payload and for the next frame's head.
 constexpr size_t kLargeFrameSlack = 4096;
+// Shutdown: how long one connection is read after it was shut for reading.
+constexpr Nanoseconds kReadToTheEndMax = Seconds(2);
 constexpr std::string_view kAckHead =
     "\x81\xa3"
     "ack";  // {"ack": …
@@ -226,7 +228,9 @@ bool Session::read_to_the_end() {
   const auto self = shared_from_this();
   draining_ = true;
   connection_->shutdown_read();
-  while (!closed_ && server_.may_read(*this)) on_readable();
+  // A sender faster than we decode could go on for ever: the kernel still takes its bytes.
+  const Monotonic until = server_.now() + kReadToTheEndMax;
+  while (!closed_ && server_.may_read(*this) && server_.now() < until) on_readable();
   return closed_;
 }
 
