@@ -296,7 +296,7 @@ class Check(SystemTest):
     s3_key_format /logs/%Y/%m/%d.gz
 """)
         self.assertEqual(result.returncode, 0, result.stderr)
-        for warning in ("back to this router", "come back to this filter", "retries records are lost", "may name several objects"):
+        for warning in ("back to this router", "come back to this filter", "after 1 retry records are lost", "may name several objects"):
             self.assertIn(warning, result.stderr)
 
 
