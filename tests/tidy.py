@@ -26,8 +26,15 @@ def breach(path, line, text):
 
 
 def tracked():
-    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return [pathlib.Path(name) for name in names.splitlines()]
+    """What git knows; in an export without git, every file that is not built or fetched."""
+    try:
+        names = subprocess.run(["git", "-c", f"safe.directory={ROOT}", "ls-files"], cwd=ROOT, capture_output=True, text=True,
+                               check=True).stdout
+        return [pathlib.Path(name) for name in names.splitlines()]
+    except (OSError, subprocess.CalledProcessError):
+        made = {"build", "node_modules", ".deps", ".git", "__pycache__"}
+        return sorted(path.relative_to(ROOT) for path in ROOT.rglob("*")
+                      if path.is_file() and not made & set(path.relative_to(ROOT).parts))
 
 
 def layer_of(path, layers):

@@ -58,7 +58,9 @@ class Engine:
             archive = self.directory / "root.tar"
             with tarfile.open(archive, "w") as tar:
                 tar.add(os.path.realpath(programs["busybox"]), "bin/busybox")
-            self.docker("import", archive, IMAGE)
+            imported = self.docker("import", archive, IMAGE, check=False)
+            if imported.returncode != 0:  # inside a chroot, say
+                raise NoEngine(f"no image can be made here: {imported.stderr[-300:]}")
             probe = self.docker("run", "--rm", "--network", "none", IMAGE, "/bin/busybox", "true", check=False)
             if probe.returncode != 0:
                 raise NoEngine(f"no container can be run here: {probe.stderr[-300:]}")
