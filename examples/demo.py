@@ -129,10 +129,15 @@ class Demo:
         return process.returncode
 
     def close(self):
+        # SIGTERM first: `noroshi ship` passes it on to the application. Then whatever is left of its group.
         for process in reversed(self.processes.values()):
             if process.poll() is None:
-                process.kill()
-                process.wait()
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(5)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def start_aws(self):
