@@ -1,10 +1,7 @@
-#include <fmt/format.h>
-
 #include <cstdio>
 
 #include "app/cli/verbs.h"
 #include "journal/inspect.h"
-#include "record/json_writer.h"
 
 namespace noroshi {
 namespace {
@@ -39,13 +36,8 @@ int journal_dump(const std::string& directory, uint64_t from, uint64_t count) {
                       for (uint32_t i = 0; i < chunk.records.size(); ++i) {
                         if (chunk.offset(i).value < from) continue;
                         if (count-- == 0) return false;
-                        line = fmt::format("{{\"offset\":{},\"tag\":", chunk.offset(i).value);
-                        write_json_string(line, head.tag);
-                        line += ",\"time\":";
-                        write_json_date(line, JsonDateFormat::Iso8601, chunk.records[i].time);
-                        line += ",\"record\":";
-                        if (!write_json(line, chunk.record(chunk.records[i]))) line += "null";
-                        line += "}\n";
+                        line.clear();
+                        write_dump_line(line, head, chunk, i);
                         std::fputs(line.c_str(), stdout);
                       }
                       return true;
