@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/fingerprint.h"
+
 namespace noroshi {
 namespace {
 
@@ -41,9 +43,10 @@ struct DeliveryWorker::Group {
 
 std::string bounded_key(std::string_view text) {
   if (text.size() <= kCheckpointKeyBytesMax) return std::string(text);
-  uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a
-  for (const char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3ULL;
-  return fmt::format("{}#{:016x}", text.substr(0, kCheckpointKeyBytesMax - 17), hash);
+  Fingerprint fingerprint;
+  fingerprint.add(text);
+  return fmt::format("{}#{:016x}", text.substr(0, kCheckpointKeyBytesMax - 17),
+                     fingerprint.value());
 }
 
 DeliveryWorker::DeliveryWorker(DeliverySettings settings, std::unique_ptr<Output> output,

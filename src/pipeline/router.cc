@@ -3,6 +3,8 @@
 #include <bit>
 #include <cstring>
 
+#include "base/fingerprint.h"
+
 namespace noroshi {
 namespace {
 
@@ -10,20 +12,6 @@ namespace {
 constexpr size_t kTagsCachedMax = 1024;
 
 enum Kind : char { kNone = 0, kAll = 1, kSome = 2 };
-
-// FNV-1a with a separator after each text, so that ("ab","c") differs from ("a","bc").
-class Fingerprint {
- public:
-  void add(std::string_view text) {
-    for (const char c : text) mix(static_cast<uint8_t>(c));
-    mix(0xff);
-  }
-  [[nodiscard]] uint64_t value() const { return value_; }
-
- private:
-  void mix(uint8_t byte) { value_ = (value_ ^ byte) * 0x100000001b3ULL; }
-  uint64_t value_ = 0xcbf29ce484222325ULL;
-};
 
 void append_u64(std::string& out, uint64_t value) {
   for (int shift = 0; shift < 64; shift += 8) out.push_back(static_cast<char>(value >> shift));
