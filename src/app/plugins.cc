@@ -18,12 +18,31 @@
 namespace noroshi {
 
 const PluginSet& all_plugins() {
+  // One line each, in the order of the alphabet.
+  // clang-format off
   static const PluginSet plugins{
-      .inputs = {&kForwardInput, &kDummyInput, &kStdinInput},
-      .filters = {&kParserFilter, &kGrepFilter, &kRecordModifierFilter, &kModifyFilter,
-                  &kRewriteTagFilter, &kPartialMessageFilter},
-      .outputs = {&kCloudWatchLogsPlugin, &kS3Plugin, &kStdoutPlugin, &kFilePlugin, &kNullPlugin},
+      .inputs = {
+          &kDummyInput,
+          &kForwardInput,
+          &kStdinInput,
+      },
+      .filters = {
+          &kGrepFilter,
+          &kModifyFilter,
+          &kParserFilter,
+          &kPartialMessageFilter,
+          &kRecordModifierFilter,
+          &kRewriteTagFilter,
+      },
+      .outputs = {
+          &kCloudWatchLogsPlugin,
+          &kFilePlugin,
+          &kNullPlugin,
+          &kS3Plugin,
+          &kStdoutPlugin,
+      },
   };
+  // clang-format on
   return plugins;
 }
 
