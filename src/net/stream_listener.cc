@@ -11,11 +11,14 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <cstring>
+#include <unordered_map>
 
 #include "base/log.h"
+#include "net/tls_session.h"
 
 namespace noroshi {
 namespace {
@@ -70,37 +73,69 @@ bool would_block(int error_number) { return error_number == EAGAIN || error_numb
 // -----------------------------------------------------------------------------
 
 struct StreamConnection::Impl {
+  using WaitType = asio::posix::descriptor_base::wait_type;
+
   Impl(asio::io_context& loop, UniqueFd socket, std::string peer_name)
       : descriptor(loop, socket.release()), peer(std::move(peer_name)) {}
 
-  void wait(asio::posix::descriptor_base::wait_type type, std::function<void()> ready) {
+  void wait(WaitType type, std::function<void()> ready) {
     descriptor.async_wait(
-        type, [ready = std::move(ready), alive = std::weak_ptr(alive)](error_code error) {
-          if (error == asio::error::operation_aborted || alive.expired()) return;
+        type, [ready = std::move(ready), still = std::weak_ptr(alive)](error_code error) {
+          if (error == asio::error::operation_aborted || still.expired()) return;
           ready();  // other errors show up at the read or write that follows
         });
+  }
+  void post(std::function<void()> ready) {
+    asio::post(descriptor.get_executor(), [ready = std::move(ready), still = std::weak_ptr(alive)] {
+      if (!still.expired()) ready();
+    });
+  }
+  // What TLS must wait for before the same call can go on; it may be the other direction.
+  void note(TlsSession::Wants wants, WaitType& waits_for) const {
+    waits_for = wants == TlsSession::Wants::Writable ? asio::posix::descriptor_base::wait_write
+                                                     : asio::posix::descriptor_base::wait_read;
+  }
+  Result<std::optional<size_t>> result(const Result<TlsSession::Progress>& progress,
+                                       WaitType& waits_for, std::string_view what) const {
+    if (!progress) return std::unexpected(Error(progress.error()).with_context(what));
+    if (progress->wants == TlsSession::Wants::Nothing) return progress->bytes;
+    note(progress->wants, waits_for);
+    return std::nullopt;
   }
 
   asio::posix::stream_descriptor descriptor;
   std::string peer;
+  std::unique_ptr<TlsSession> tls = {};  // ends before its socket is closed
+  WaitType read_waits_for = asio::posix::descriptor_base::wait_read;
+  WaitType write_waits_for = asio::posix::descriptor_base::wait_write;
   std::shared_ptr<bool> alive = std::make_shared<bool>(true);
 };
 
-StreamConnection::StreamConnection(asio::io_context& loop, UniqueFd socket, std::string peer) {
+StreamConnection::StreamConnection(asio::io_context& loop, UniqueFd socket, std::string peer)
+    : StreamConnection(loop, std::move(socket), std::move(peer), nullptr) {}
+StreamConnection::StreamConnection(asio::io_context& loop, UniqueFd socket, std::string peer,
+                                   std::unique_ptr<TlsSession> tls) {
   const int fd = socket.get();
   ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
   impl_ = std::make_unique<Impl>(loop, std::move(socket), std::move(peer));
+  impl_->tls = std::move(tls);
 }
 StreamConnection::~StreamConnection() = default;
 
 void StreamConnection::when_readable(std::function<void()> ready) {
-  impl_->wait(asio::posix::descriptor_base::wait_read, std::move(ready));
+  // Bytes that OpenSSL holds already do not make the socket readable.
+  if (impl_->tls && impl_->tls->may_have_more()) return impl_->post(std::move(ready));
+  impl_->wait(impl_->read_waits_for, std::move(ready));
 }
 void StreamConnection::when_writable(std::function<void()> ready) {
-  impl_->wait(asio::posix::descriptor_base::wait_write, std::move(ready));
+  impl_->wait(impl_->write_waits_for, std::move(ready));
 }
 
 Result<std::optional<size_t>> StreamConnection::read(std::span<char> into) {
+  if (impl_->tls) {
+    return impl_->result(impl_->tls->read(into), impl_->read_waits_for,
+                         "cannot read from " + impl_->peer);
+  }
   for (;;) {
     const ssize_t count = ::recv(fd(), into.data(), into.size(), MSG_DONTWAIT);
     if (count >= 0) return static_cast<size_t>(count);
@@ -110,6 +145,10 @@ Result<std::optional<size_t>> StreamConnection::read(std::span<char> into) {
 }
 
 Result<std::optional<size_t>> StreamConnection::write(std::string_view bytes) {
+  if (impl_->tls) {
+    return impl_->result(impl_->tls->write(bytes), impl_->write_waits_for,
+                         "cannot write to " + impl_->peer);
+  }
   for (;;) {
     const ssize_t count = ::send(fd(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (count >= 0) return static_cast<size_t>(count);
@@ -136,6 +175,20 @@ struct StreamListener::Impl {
   void accept_waiting();
   void remove_own_socket_file();
 
+  // A connection whose TLS handshake is under way.
+  struct Handshake {
+    Handshake(asio::io_context& io_loop, UniqueFd fd, std::string name)
+        : socket(io_loop, fd.release()), deadline(io_loop), peer(std::move(name)) {}
+    asio::posix::stream_descriptor socket;
+    std::unique_ptr<TlsSession> tls;
+    asio::steady_timer deadline;
+    std::string peer;
+  };
+  void begin_handshake(UniqueFd socket, std::string name);
+  void go_on(Handshake& handshake);
+  void end_handshake(Handshake& handshake, std::string_view failure);
+  bool full() const { return handshakes.size() >= kHandshakesMax; }
+
   asio::io_context& loop;
   asio::posix::stream_descriptor descriptor;
   asio::steady_timer retry_timer;
@@ -147,12 +200,16 @@ struct StreamListener::Impl {
   uint16_t port = 0;
   bool paused = false;
   bool waiting = false;
+  std::shared_ptr<TlsContext> tls = {};  // null: none
+  Nanoseconds handshake_timeout = kHandshakeTimeout;
+  std::unordered_map<Handshake*, std::shared_ptr<Handshake>> handshakes = {};
   LogEpisode accept_failures;
+  LogEpisode handshake_failures;
   std::shared_ptr<bool> alive = std::make_shared<bool>(true);
 };
 
 void StreamListener::Impl::wait() {
-  if (paused || waiting) return;
+  if (paused || waiting || full()) return;
   waiting = true;
   descriptor.async_wait(asio::posix::descriptor_base::wait_read,
                         [this, still = std::weak_ptr(alive)](error_code error) {
@@ -180,6 +237,10 @@ bool StreamListener::Impl::accept_one() {
       ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // acks go at once
     }
     std::string name = describe_peer(fd, peer);
+    if (tls) {
+      begin_handshake(std::move(socket), std::move(name));
+      return true;
+    }
     accepted(std::make_unique<StreamConnection>(loop, std::move(socket), std::move(name)));
     return true;
   }
@@ -187,7 +248,7 @@ bool StreamListener::Impl::accept_one() {
 
 void StreamListener::Impl::accept_waiting() {
   const std::weak_ptr still = alive;  // a handler may destroy the listener
-  for (int n = 0; n < kAcceptsPerWakeUp && !paused; ++n) {
+  for (int n = 0; n < kAcceptsPerWakeUp && !paused && !full(); ++n) {
     const bool one = accept_one();
     if (still.expired()) return;
     if (one) continue;
@@ -207,6 +268,60 @@ void StreamListener::Impl::accept_waiting() {
     return;
   }
   wait();
+}
+
+void StreamListener::Impl::begin_handshake(UniqueFd socket, std::string name) {
+  auto session = TlsSession::make(*tls, socket.get());
+  if (!session) {
+    log_error("net", "{}: {}", address, session.error().message);
+    return;
+  }
+  auto handshake = std::make_shared<Handshake>(loop, std::move(socket), std::move(name));
+  handshake->tls = *std::move(session);
+  handshakes.emplace(handshake.get(), handshake);
+  handshake->deadline.expires_after(handshake_timeout);
+  handshake->deadline.async_wait(
+      [this, weak = std::weak_ptr(handshake), still = std::weak_ptr(alive)](error_code error) {
+        const auto late = weak.lock();
+        if (error || !late || still.expired()) return;
+        end_handshake(*late, "the TLS handshake takes too long");
+      });
+  go_on(*handshake);
+}
+
+void StreamListener::Impl::go_on(Handshake& handshake) {
+  const auto step = handshake.tls->handshake();
+  if (!step) return end_handshake(handshake, step.error().message);
+  if (*step == TlsSession::Wants::Nothing) {
+    const auto done = handshakes.at(&handshake);
+    const std::weak_ptr still = alive;  // the handler may destroy the listener
+    done->deadline.cancel();
+    accepted(std::make_unique<StreamConnection>(loop, UniqueFd(done->socket.release()),
+                                                std::move(done->peer), std::move(done->tls)));
+    if (!still.expired()) end_handshake(*done, "");
+    return;
+  }
+  handshake.socket.async_wait(
+      *step == TlsSession::Wants::Writable ? asio::posix::descriptor_base::wait_write
+                                           : asio::posix::descriptor_base::wait_read,
+      [this, weak = std::weak_ptr(handshakes.at(&handshake)),
+       still = std::weak_ptr(alive)](error_code error) {
+        const auto alive_handshake = weak.lock();
+        if (error == asio::error::operation_aborted || !alive_handshake || still.expired()) return;
+        go_on(*alive_handshake);
+      });
+}
+
+// `failure`: "" if it succeeded.
+void StreamListener::Impl::end_handshake(Handshake& handshake, std::string_view failure) {
+  if (!failure.empty()) {
+    if (const auto times = handshake_failures.admit()) {
+      log_warn("net", "{}: connection {} is closed: {} ({} such since the last of these lines)",
+               address, handshake.peer, failure, times);
+    }
+  }
+  handshakes.erase(&handshake);
+  wait();  // there is room again
 }
 
 void StreamListener::Impl::remove_own_socket_file() {
@@ -319,6 +434,10 @@ Result<std::unique_ptr<StreamListener>> StreamListener::listen_unix(asio::io_con
   return std::unique_ptr<StreamListener>(new StreamListener(std::move(impl)));
 }
 
+void StreamListener::use_tls(std::shared_ptr<TlsContext> tls, Nanoseconds handshake_timeout) {
+  impl_->tls = std::move(tls);
+  impl_->handshake_timeout = handshake_timeout;
+}
 void StreamListener::start(std::function<void(std::unique_ptr<StreamConnection>)> accepted) {
   impl_->accepted = std::move(accepted);
   impl_->wait();
@@ -330,7 +449,17 @@ void StreamListener::resume() {
   impl_->wait();
 }
 void StreamListener::accept_now() {
+  const std::weak_ptr still = impl_->alive;  // a handler may destroy the listener
   while (impl_->accepted && impl_->accept_one()) {
+    if (still.expired()) return;
+  }
+  // Handshakes whose last message has come.
+  std::vector<std::shared_ptr<Impl::Handshake>> handshakes;
+  for (const auto& [key, handshake] : impl_->handshakes) handshakes.push_back(handshake);
+  for (const auto& handshake : handshakes) {
+    if (still.expired()) return;
+    handshake->socket.cancel();
+    if (impl_->handshakes.contains(handshake.get())) impl_->go_on(*handshake);
   }
 }
 uint16_t StreamListener::port() const { return impl_->port; }

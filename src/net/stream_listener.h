@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 
@@ -24,12 +25,22 @@ class io_context;
 
 namespace noroshi {
 
+class TlsContext;  // net/tls.h
+class TlsSession;  // net/tls_session.h
+
 inline constexpr int kListenBacklogMin = 128;
+// Fluent Bit's net.accept_timeout.
+inline constexpr Nanoseconds kHandshakeTimeout = Seconds(10);
+// TLS handshakes under way at one listener; while there are so many, the kernel queues connections.
+inline constexpr size_t kHandshakesMax = 256;
 
 class StreamConnection {
  public:
   // Takes a connected socket and makes it non-blocking. `peer` is for messages.
   StreamConnection(boost::asio::io_context& loop, UniqueFd socket, std::string peer);
+  // The same with TLS over it, as a TLS listener gives them: read and write are of plain text.
+  StreamConnection(boost::asio::io_context& loop, UniqueFd socket, std::string peer,
+                   std::unique_ptr<TlsSession> tls);
   ~StreamConnection();
   StreamConnection(const StreamConnection&) = delete;
   StreamConnection& operator=(const StreamConnection&) = delete;
@@ -38,9 +49,11 @@ class StreamConnection {
   void when_readable(std::function<void()> ready);
   void when_writable(std::function<void()> ready);
 
-  // One recv(2): bytes read, 0 at the end of the stream, nullopt when there is nothing now.
+  // One recv(2) (or what TLS has): bytes read, 0 at the end of the stream, nullopt when there is
+  // nothing now.
   [[nodiscard]] Result<std::optional<size_t>> read(std::span<char> into);
-  // One send(2): bytes taken, nullopt when the socket's buffer is full. Never raises SIGPIPE.
+  // One send(2): bytes taken, nullopt when the socket's buffer is full; the next call must then
+  // begin with the same bytes. Never raises SIGPIPE.
   [[nodiscard]] Result<std::optional<size_t>> write(std::string_view bytes);
   // After this, read() gives what the kernel already holds and then 0.
   void shutdown_read();
@@ -75,6 +88,11 @@ class StreamListener {
   ~StreamListener();
   StreamListener(const StreamListener&) = delete;
   StreamListener& operator=(const StreamListener&) = delete;
+
+  // Before start(): connections speak TLS, `accepted` is called when the handshake is done. One
+  // that fails or takes longer than `handshake_timeout` costs its sender the connection, and one
+  // log line an episode. Null: no TLS.
+  void use_tls(std::shared_ptr<TlsContext> tls, Nanoseconds handshake_timeout = kHandshakeTimeout);
 
   // Calls `accepted` for every connection from now on. Before it the kernel queues them. Out of
   // descriptors: tries again every 100 ms, one log line per episode.
