@@ -6,6 +6,7 @@
 // can be validated without opening anything (Input::bind() tries addresses and ports).
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -36,6 +37,10 @@ struct InputContext {
   // inputs that make their own ("dummy.0").
   std::string instance_name = {};
   const Clock& clock = system_clock();
+  // Where an input may keep what must survive a restart (tail's offsets): the place of the journal.
+  // Empty while the journal is in memory: then nothing may be kept, or records would be missed.
+  // Nothing is written there before start().
+  std::filesystem::path state_directory = {};
 };
 
 struct MadeInput {

@@ -1,5 +1,6 @@
-// Building a pipeline from a document. Order matters: inputs are made and bound first, because a
-// client that finds no socket loses its first lines; parsers, filters, the journal and the outputs
+// Building a pipeline from a document. Order matters: inputs are made and bound before anything
+// slow, because a client that finds no socket loses its first lines. Only what they need comes
+// earlier: parsers (milliseconds) and the journal's place. Filters, the journal and the outputs
 // follow. Every problem is collected; only when there is none does a pipeline come out.
 
 #include <fmt/format.h>
@@ -108,9 +109,10 @@ class PipelineBuilder {
 
   std::unique_ptr<Pipeline> build() {
     pipeline_->service_ = parse_service(document_, diagnostics_, options_.environment);
+    read_parsers();
+    find_place();
     make_inputs();
     bind_inputs();
-    read_parsers();
     make_filters();
     open_journal();
     make_outputs();
@@ -131,7 +133,8 @@ class PipelineBuilder {
       InputContext context{.parsers = running_.parsers,
                            .listeners = running_.listeners,
                            .environment = lookup(),
-                           .instance_name = name};
+                           .instance_name = name,
+                           .state_directory = location_.place};
       std::optional<MadeInput> made = plugin->make(*section, context, diagnostics_);
       if (!made) continue;
       has_forward_ = has_forward_ || plugin->name == "forward";
@@ -263,9 +266,12 @@ class PipelineBuilder {
     }
   }
 
-  void open_journal() {
+  void find_place() {
     location_ = find_journal_location(document_, pipeline_->service_, options_.environment,
                                       options_.check_only, diagnostics_);
+  }
+
+  void open_journal() {
     const JournalOptions journal_settings = journal_options(location_, pipeline_->service_);
     pipeline_->journal_description_ = fmt::format(
         "{} ({}), at most {}", location_.place.empty() ? "in memory" : location_.journal().string(),
