@@ -161,6 +161,15 @@ void add_own(Families& families, const Pipeline& pipeline, Timestamp now) {
     sample("noroshi_input_connections", "gauge", "Open connections.",
            input.metrics->connections_open.get());
   }
+  for (const FilterInstance& filter : pipeline.filters()) {
+    for (const auto& own : filter.metrics->counters) {
+      const std::string more =
+          own->label.empty() ? "" : fmt::format(",{}=\"{}\"", own->label, label(own->value));
+      families.sample(own->family, "counter", own->help,
+                      fmt::format("{}{{name=\"{}\"{}}} {}\n", own->family,
+                                  label(filter.metrics->name), more, own->counter.get()));
+    }
+  }
   const Journal& journal = *pipeline.journal();
   const auto journal_sample = [&](const std::string& name, std::string_view help, uint64_t value) {
     families.sample(name, "gauge", help, fmt::format("{} {}\n", name, value));

@@ -40,6 +40,8 @@ struct MadeFilter {
   // Top-level record keys that are gone after this filter: `check` warns when an output's log_key
   // is one.
   std::vector<std::string> consumed_keys = {};
+  // What it counts beside FilterMetrics' own: shown at /metrics.
+  std::vector<std::shared_ptr<FilterCounter>> counters = {};
 };
 
 struct FilterPlugin {

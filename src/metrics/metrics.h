@@ -8,8 +8,10 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace noroshi {
 
@@ -49,9 +51,21 @@ struct InputMetrics {
   Counter paused_nanoseconds;  // backpressure
 };
 
+// A counter that only one kind of filter has, shown as
+// `noroshi_filter_redacted_total{name="redact.0",pattern="mail"} 3`. Made by the filter, which
+// counts in it (MadeFilter::counters).
+struct FilterCounter {
+  std::string family;  // "noroshi_filter_redacted_total"
+  std::string help;    // of the family, one line
+  std::string label;   // "pattern"; empty: none
+  std::string value;   // "mail"
+  Counter counter;
+};
+
 struct FilterMetrics {
   std::string name;
   Counter records, bytes, added, dropped, dropped_bytes;
+  std::vector<std::shared_ptr<FilterCounter>> counters;  // constant once the pipeline runs
 };
 
 struct OutputMetrics {

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "config/source.h"
+#include "parser/multiline_registry.h"
 #include "parser/parser.h"
 
 namespace noroshi {
@@ -39,6 +40,9 @@ class ParserRegistry {
   // All names, sorted: for suggestions.
   [[nodiscard]] std::vector<std::string> names() const;
 
+  [[nodiscard]] MultilineRegistry& multiline() { return multiline_; }
+  [[nodiscard]] const MultilineRegistry& multiline() const { return multiline_; }
+
   // The options of a [PARSER] section, for docs.
   static const OptionTableBase& option_table();
 
@@ -49,6 +53,7 @@ class ParserRegistry {
     SourceLocation where = {};
   };
   const Clock& clock_;
+  MultilineRegistry multiline_;
   std::map<std::string, Definition, std::less<>> definitions_;
 };
 

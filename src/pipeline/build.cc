@@ -253,6 +253,7 @@ class PipelineBuilder {
       if (!made || !matching) continue;
       auto metrics = std::make_unique<FilterMetrics>();
       metrics->name = name;
+      metrics->counters = std::move(made->counters);
       for (const std::string& key : made->consumed_keys)
         consumed_keys_.push_back({key, section->where, matching->text});
       if (plugin->name == "rewrite_tag") {
