@@ -37,6 +37,14 @@ OptionTable<S> make_table() {
       .option("log_file", &S::log_file, "File the log goes to instead of stderr.")
       .last_wins()
       .option("parsers_file", &S::parsers_files, "File with [PARSER] sections.")
+      .option(
+          "noroshi.statistics_interval", &S::statistics_interval, "60",
+          "Time between two lines of statistics (JSON) on stderr; off or 0: none. noroshi's own.")
+      .between("0", "1d")
+      .last_wins()
+      .option("hot_reload", &S::hot_reload, "false",
+              "SIGHUP and /api/v2/reload read the configuration again. -Y does the same.")
+      .last_wins()
       .option("http_server", &S::http_server, "true", "The admin server: health and metrics.")
       .last_wins()
       .option("http_listen", &S::http_listen, "127.0.0.1", "Address of the admin server.")
@@ -84,7 +92,7 @@ OptionTable<S> make_table() {
   }
   for (const char* name :
        {"flush.*", "dns.*", "scheduler.*", "coro_stack_size", "multiline_buffer_limit", "json.*",
-        "sp.*", "enable_chunk_trace", "hot_reload", "hot_reload.*", "security.*"}) {
+        "sp.*", "enable_chunk_trace", "hot_reload.*", "security.*"}) {
     table.ignored(name, accepted);
   }
   return table;
@@ -134,6 +142,11 @@ ServiceOptions parse_service(const Document& document, Diagnostics& diagnostics,
     const bool unlimited = grace != nullptr && trim(grace->value()) == "-1";
     if (unlimited)
       std::erase_if(section.properties, [](const Property& p) { return p.name == "grace"; });
+    for (Property& property : section.properties) {
+      if (property.name != "noroshi.statistics_interval") continue;
+      PropertyValue& value = property.values.back();
+      if (parse_boolean(value.text) == false) value.text = "0";
+    }
     options = table().parse(section, diagnostics);
     options.grace_unlimited = unlimited;
     const Property* daemon = section.find("daemon");

@@ -34,6 +34,10 @@ struct ServiceOptions {
   std::string log_file = {};
   std::vector<LocatedText> parsers_files = {};
 
+  // Time between two statistics lines on stderr (docs/statistics-line.md); 0: none.
+  Nanoseconds statistics_interval = Seconds(60);
+  bool hot_reload = false;  // SIGHUP and /api/v2/reload read the configuration again
+
   bool http_server = true;  // the specified health check needs it; Fluent Bit: off
   std::string http_listen = "127.0.0.1";
   int64_t http_port = 2020;

@@ -129,5 +129,18 @@ TEST(Service, EnvironmentBeatsLogLevel) {
   EXPECT_EQ(diagnostics.warning_count(), 1u);
 }
 
+TEST(Service, TheStatisticsLineCanBeTurnedOff) {
+  Diagnostics diagnostics;
+  const auto interval = [&](const std::string& value) {
+    return parse("[SERVICE]\n    noroshi.statistics_interval " + value + "\n", diagnostics)
+        .statistics_interval;
+  };
+  EXPECT_EQ(parse("", diagnostics).statistics_interval, Seconds(60));
+  EXPECT_EQ(interval("10"), Seconds(10));
+  EXPECT_EQ(interval("off"), Seconds(0));
+  EXPECT_EQ(interval("0"), Seconds(0));
+  EXPECT_EQ(diagnostics.render(), "");
+}
+
 }  // namespace
 }  // namespace noroshi

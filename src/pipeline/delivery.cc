@@ -169,7 +169,7 @@ void DeliveryWorker::run() {
     }
     journal_.wait_appended(cursor_, until, woken_);
   }
-  update_lag(false);
+  update_lag(low_water() == journal_.appended_offset());
   if (low_water() != saved_.low_water) static_cast<void>(save_checkpoint());
   busy_until_ns_.store(INT64_MAX);
   for (auto& [key, group] : groups_) group->batch.reset();
@@ -417,6 +417,7 @@ DeliveryWorker::Progress DeliveryWorker::attempt_until_settled(Group& group) {
     metrics_.retries.add();
     metrics_.retried_records.add(group.records);
     note_failure(delivery, wait, group, attempt);
+    update_lag(false);  // a batch that was full at once was not looked at before
     if (!sleep(wait)) return Progress::Stop;
   }
 }

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "admin/admin_server.h"
+#include "admin/statistics.h"
 #include "app/cli/verbs.h"
 #include "app/plugins.h"
 #include "aws/credentials.h"
@@ -94,6 +95,12 @@ void apply_log_options(const ServiceOptions& service, int verbosity) {
   }
 }
 
+void print_statistics(Statistics& statistics, const Pipeline& pipeline, const Health& health) {
+  const std::string line = statistics.line(take_statistics(pipeline, health.status()));
+  // A standard error that cannot be written has nowhere to report that to.
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
 }  // namespace
 
 int run(const RunArguments& arguments) {
@@ -131,12 +138,14 @@ int run(const RunArguments& arguments) {
   }
   pipeline->start();
 
+  const ServiceOptions& service = pipeline->service();
+  Statistics statistics(service.statistics_interval);
   int signal = 0;
   while (signal == 0 && !pipeline->inputs_ended()) {
     health.observe(take_health_facts(*pipeline));
+    if (statistics.due()) print_statistics(statistics, *pipeline, health);
     signal = next_signal(signals, Seconds(1));
   }
-  const ServiceOptions& service = pipeline->service();
   const Nanoseconds grace =
       service.grace_unlimited ? kUnlimitedGrace : service.grace.value_or(kDefaultGrace);
   if (signal != 0) {
@@ -158,6 +167,8 @@ int run(const RunArguments& arguments) {
   done.store(true);
   second_signal.join();
   admin.reset();
+  // The rest of the last interval, so that the sums over all lines are what really happened.
+  if (service.statistics_interval > Nanoseconds(0)) print_statistics(statistics, *pipeline, health);
   if (report.complete) {
     log_info("noroshi", "{}", report.summary);
   } else {
