@@ -27,6 +27,9 @@ class ChunkSink {
   // stop reading, and try again when `resumed` is called.
   [[nodiscard]] virtual Status ingest(Chunk& chunk, InputMetrics& metrics) = 0;
 
+  // True if the request was stored whole before the last restart: its client may repeat it, for its
+  // ack may not have arrived.
+  [[nodiscard]] virtual bool stored_before(const Receipt&) const { return false; }
   // True while the journal is full and blocks. Inputs look before each read.
   [[nodiscard]] virtual bool paused() const = 0;
   // Calls `resumed` once, on the ingest thread, when paused() has become false.

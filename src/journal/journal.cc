@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -33,6 +34,11 @@ constexpr uint64_t kSegmentsMin = 8;
 // The disk is asked for its free space once per so many bytes appended.
 constexpr uint64_t kFreeSpaceCheckBytes = 1 << 20;
 
+// A segment begins with so many receipts of the one before at most, in at most this share of it: at
+// 5,000 acknowledged requests a second those of the last 1.6 s, beside those of the segment itself.
+constexpr size_t kReceiptsCarriedMax = 8192;
+constexpr uint64_t kReceiptsShareMax = 16;
+
 // While dropping, the journal counts as full until nothing was dropped for so long.
 constexpr Seconds kDropQuiet{60};
 
@@ -57,6 +63,9 @@ class JournalImpl final : public Journal {
         retention_(files_, options_.directory, id_, segments_, in_memory_) {
     for (SegmentPointer& segment : recovered.segments) segments_.add(std::move(segment));
     appended_.store(recovered.next);
+    const MutexLock appending(append_mutex_);
+    remember(recovered.receipts);
+    recovered_receipts_ = std::move(recovered.receipts);
     // What an earlier process appended may not be on stable storage yet.
     durable_.store(segments_.first_offset(recovered.next));
     // An output that is still below the oldest segment lost what was there to an earlier
@@ -66,8 +75,8 @@ class JournalImpl final : public Journal {
     }
   }
 
-  Result<Offset> append(const ChunkView& chunk, const Routing& routing) override
-      EXCLUDES(append_mutex_);
+  Result<Offset> append(const ChunkView& chunk, const Routing& routing,
+                        std::span<const Receipt> receipts) override EXCLUDES(append_mutex_);
   Status commit() override;
   Status sync_to(Offset offset) override EXCLUDES(sync_mutex_);
 
@@ -117,17 +126,22 @@ class JournalImpl final : public Journal {
     return problem_;
   }
   const JournalRecovery& recovery() const override { return recovery_; }
+  std::vector<Receipt> take_receipts() override EXCLUDES(append_mutex_) {
+    const MutexLock lock(append_mutex_);
+    return std::exchange(recovered_receipts_, {});
+  }
 
  private:
   Status make_room(uint64_t entry_bytes) REQUIRES(append_mutex_);
   Status check_disk(uint64_t entry_bytes) REQUIRES(append_mutex_);
-  Status write(EntryLayout layout, const ChunkView& chunk, const Routing& routing)
-      REQUIRES(append_mutex_);
+  Status write(EntryLayout& layout, const ChunkView& chunk, const Routing& routing,
+               std::span<const Receipt> receipts) REQUIRES(append_mutex_);
   Status prepare_segment(uint64_t entry_bytes) REQUIRES(append_mutex_);
   Status open_segment() REQUIRES(append_mutex_);
   void seal() REQUIRES(append_mutex_);
   bool drop_oldest() REQUIRES(append_mutex_) EXCLUDES(sync_mutex_);
   void tell_before_drop() REQUIRES(append_mutex_);
+  void remember(std::span<const Receipt> receipts) REQUIRES(append_mutex_);
   void publish(uint64_t entry_bytes, Offset end) REQUIRES(append_mutex_);
   void begin_full(const Error& error) REQUIRES(append_mutex_);
   void end_full() REQUIRES(append_mutex_);
@@ -159,6 +173,9 @@ class JournalImpl final : public Journal {
   std::unique_ptr<File> file_ GUARDED_BY(append_mutex_);  // of active_
   bool uncut_ GUARDED_BY(append_mutex_) = false;  // a failed append left bytes behind in file_
   EntryEncoder encoder_ GUARDED_BY(append_mutex_);
+  std::deque<Receipt> carried_ GUARDED_BY(append_mutex_);
+  std::vector<Receipt> recovered_receipts_ GUARDED_BY(append_mutex_);
+  std::vector<Receipt> first_receipts_ GUARDED_BY(append_mutex_);
   uint64_t unchecked_bytes_ GUARDED_BY(append_mutex_) = kFreeSpaceCheckBytes;
   Monotonic full_since_ GUARDED_BY(append_mutex_) = {};
   Monotonic last_drop_ GUARDED_BY(append_mutex_) = {};
@@ -179,11 +196,17 @@ class JournalImpl final : public Journal {
 // ---- append
 // --------------------------------------------------------------------------------------------
 
-Result<Offset> JournalImpl::append(const ChunkView& chunk, const Routing& routing) {
+Result<Offset> JournalImpl::append(const ChunkView& chunk, const Routing& routing,
+                                   std::span<const Receipt> receipts) {
   const MutexLock lock(append_mutex_);
+  // What would not survive anyway is not stored; of too many the newest are.
+  if (in_memory_) receipts = {};
+  receipts = receipts.last(std::min<size_t>(receipts.size(), kReceiptsMax));
   if (failed_.load()) return fail(ErrorCode::Io, problem());
   NOROSHI_ASSIGN(EntryLayout layout, layout_of(chunk, routing));
-  const uint64_t most = options_.bytes_max - kSegmentHeaderBytes;
+  layout.receipts = static_cast<uint32_t>(receipts.size());
+  layout.compute_entry_bytes();
+  const uint64_t most = options_.bytes_max - kSegmentHeaderBytes - carried_.size() * kReceiptBytes;
   if (layout.entry_bytes > most) {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("a chunk of {} does not fit into a journal limited to {}",
@@ -195,8 +218,9 @@ Result<Offset> JournalImpl::append(const ChunkView& chunk, const Routing& routin
     return fail(ErrorCode::Exhausted, "the journal's offsets are used up");
 
   for (;;) {
-    Status status = make_room(layout.entry_bytes);
-    if (status) status = write(layout, chunk, routing);
+    // It may have to open a segment, and then carries the receipts of the one before.
+    Status status = make_room(layout.entry_bytes + carried_.size() * kReceiptBytes);
+    if (status) status = write(layout, chunk, routing, receipts);
     if (status) break;
     if (status.error().code != ErrorCode::Exhausted) return std::unexpected(status.error());
     begin_full(status.error());
@@ -206,6 +230,7 @@ Result<Offset> JournalImpl::append(const ChunkView& chunk, const Routing& routin
     }
   }
   if (full_.load()) end_full();
+  remember(receipts);
   publish(layout.entry_bytes, layout.end());
   return layout.base;
 }
@@ -241,14 +266,27 @@ Status JournalImpl::check_disk(uint64_t entry_bytes) {
   return {};
 }
 
-Status JournalImpl::write(EntryLayout layout, const ChunkView& chunk, const Routing& routing) {
+Status JournalImpl::write(EntryLayout& layout, const ChunkView& chunk, const Routing& routing,
+                          std::span<const Receipt> receipts) {
   NOROSHI_TRY(prepare_segment(layout.entry_bytes));
+  if (!carried_.empty() && active_->end_offset.load() == active_->first) {
+    // The first entry of a segment repeats the receipts of the recent past: the segments before it
+    // may be deleted any time, and recovery reads this one alone. Where a power loss must not take
+    // what was acknowledged, it must not take the records and leave their receipts either.
+    if (options_.sync == SyncMode::Full) NOROSHI_TRY(sync_to(appended_.load()));
+    first_receipts_.assign(carried_.begin(), carried_.end());
+    first_receipts_.insert(first_receipts_.end(), receipts.begin(), receipts.end());
+    receipts = first_receipts_;
+    receipts = receipts.last(std::min<size_t>(receipts.size(), kReceiptsMax));
+  }
+  layout.receipts = static_cast<uint32_t>(receipts.size());
+  layout.compute_entry_bytes();
   const uint64_t position = active_->end_position.load();
   if (uncut_) {
     NOROSHI_TRY(file_->truncate(position));
     uncut_ = false;
   }
-  encoder_.encode(layout, chunk, routing, active_->salt);
+  encoder_.encode(layout, chunk, routing, receipts, active_->salt);
   Status written = file_->write_at(position, encoder_.pieces());
   if (written) return {};
   // Nothing may stay behind the last whole entry: written over in part by the next one, it would
@@ -296,6 +334,14 @@ Status JournalImpl::open_segment() {
   file_ = std::move(file);
   uncut_ = false;
   return {};
+}
+
+// Of the last kReceiptsCarriedMax requests, for the next segment.
+void JournalImpl::remember(std::span<const Receipt> receipts) {
+  carried_.insert(carried_.end(), receipts.begin(), receipts.end());
+  const size_t most = std::min<uint64_t>(
+      kReceiptsCarriedMax, options_.segment_bytes_max / kReceiptsShareMax / kReceiptBytes);
+  while (carried_.size() > most) carried_.pop_front();
 }
 
 // Ends the active segment; the next append makes a new one. One without entries is kept and used

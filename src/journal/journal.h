@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,6 +61,8 @@ struct Routing {
 };
 inline constexpr uint32_t kRoutingBytesMax = 1 << 20;
 inline constexpr uint32_t kTagBytesMax = 65535;
+// Receipts in one entry, those it carries over from the segment before among them.
+inline constexpr uint32_t kReceiptsMax = 65535;
 
 // What open() found and did; also logged.
 struct JournalRecovery {
@@ -81,8 +84,10 @@ class Journal {
   // Stores all records of `chunk` or none; returns the offset of the first. Empty chunks:
   // InvalidArgument. Exhausted: full and WhenFull::Block, or no disk space; try again later,
   // nothing is broken. Io: an earlier fsync failed (sticky: nothing can be promised any more) or
-  // the write failed.
-  [[nodiscard]] virtual Result<Offset> append(const ChunkView& chunk, const Routing& routing) = 0;
+  // the write failed. `receipts` name the requests that are complete with this chunk; at most
+  // kReceiptsMax are kept.
+  [[nodiscard]] virtual Result<Offset> append(const ChunkView& chunk, const Routing& routing,
+                                              std::span<const Receipt> receipts = {}) = 0;
   // After it succeeded everything appended before may be acknowledged. One call for many appends is
   // cheaper.
   [[nodiscard]] virtual Status commit() = 0;
@@ -130,6 +135,9 @@ class Journal {
   // What is wrong, for health; empty if nothing is.
   [[nodiscard]] virtual std::string problem() const = 0;
   [[nodiscard]] virtual const JournalRecovery& recovery() const = 0;
+  // What open() found, once: receipts of the last requests that were stored whole, oldest first
+  // (those of the newest segment, and what it carries over from the one before).
+  [[nodiscard]] virtual std::vector<Receipt> take_receipts() = 0;
 };
 
 }  // namespace noroshi

@@ -36,11 +36,11 @@ constexpr size_t kAppendedAtAt = 24;
 constexpr size_t kRouteTableAt = 32;
 constexpr size_t kMarksBytesAt = 40;
 constexpr size_t kTagBytesAt = 44;
-constexpr size_t kReservedAt = 46;
+constexpr size_t kReceiptsAt = 46;
 constexpr size_t kPayloadCrcAt = 48;
 constexpr size_t kEntryBytesAt = 52;
 static_assert(kEntryBytesAt + 4 == kEntryHeadBytes);
-static_assert(kTagBytesMax <= UINT16_MAX);
+static_assert(kTagBytesMax <= UINT16_MAX && kReceiptsMax <= UINT16_MAX);
 
 constexpr size_t kIdentityJournalAt = 8;
 constexpr size_t kIdentityVersionAt = 24;
@@ -134,12 +134,16 @@ Result<EntryLayout> layout_of(const ChunkView& chunk, const Routing& routing) {
   layout.route_table = routing.route_table;
   layout.marks_bytes = static_cast<uint32_t>(routing.marks.size());
   layout.tag_bytes = static_cast<uint32_t>(chunk.tag.size());
-  layout.entry_bytes = padded(uint64_t{layout.head_bytes()} + layout.payload_bytes());
+  layout.compute_entry_bytes();
   return layout;
 }
 
+void EntryLayout::compute_entry_bytes() {
+  entry_bytes = padded(uint64_t{head_bytes()} + payload_bytes());
+}
+
 void EntryEncoder::encode(EntryLayout layout, const ChunkView& chunk, const Routing& routing,
-                          uint32_t salt) {
+                          std::span<const Receipt> receipts, uint32_t salt) {
   front_.resize(layout.head_bytes() + layout.index_bytes());
   char* const head = front_.data();
   char* const index = head + layout.head_bytes();
@@ -174,11 +178,17 @@ void EntryEncoder::encode(EntryLayout layout, const ChunkView& chunk, const Rout
   store_le(head + kRouteTableAt, layout.route_table);
   store_le(head + kMarksBytesAt, layout.marks_bytes);
   store_le(head + kTagBytesAt, static_cast<uint16_t>(layout.tag_bytes));
-  store_le(head + kReservedAt, uint16_t{0});
+  store_le(head + kReceiptsAt, static_cast<uint16_t>(layout.receipts));
   store_le(head + kPayloadCrcAt, layout.payload_crc);
   store_le(head + kEntryBytesAt, layout.entry_bytes);
   std::ranges::copy(chunk.tag, head + kEntryHeadBytes);
   std::ranges::copy(routing.marks, head + kEntryHeadBytes + layout.tag_bytes);
+  char* receipt_slot = head + kEntryHeadBytes + layout.tag_bytes + layout.marks_bytes;
+  for (const Receipt& receipt : receipts) {
+    store_le(receipt_slot, receipt.high);
+    store_le(receipt_slot + 8, receipt.low);
+    receipt_slot += kReceiptBytes;
+  }
   store_le(head + kHeadCrcAt, crc32c({head + kBaseAt, layout.head_bytes() - kBaseAt}, salt));
 
   static constexpr char kZeros[kEntryAlignment] = {};
@@ -197,6 +207,7 @@ std::optional<EntryLayout> decode_entry_head(std::string_view bytes) {
   layout.route_table = load_le<uint64_t>(&bytes[kRouteTableAt]);
   layout.marks_bytes = load_le<uint32_t>(&bytes[kMarksBytesAt]);
   layout.tag_bytes = load_le<uint16_t>(&bytes[kTagBytesAt]);
+  layout.receipts = load_le<uint16_t>(&bytes[kReceiptsAt]);
   layout.payload_crc = load_le<uint32_t>(&bytes[kPayloadCrcAt]);
   layout.entry_bytes = load_le<uint32_t>(&bytes[kEntryBytesAt]);
   if (layout.record_count == 0 || layout.record_count > kChunkRecordsMax) return std::nullopt;
@@ -206,6 +217,12 @@ std::optional<EntryLayout> decode_entry_head(std::string_view bytes) {
   const uint64_t bytes_needed = uint64_t{layout.head_bytes()} + layout.payload_bytes();
   if (layout.entry_bytes != padded(bytes_needed)) return std::nullopt;
   return layout;
+}
+
+void decode_receipts(std::string_view bytes, std::vector<Receipt>& receipts) {
+  for (; bytes.size() >= kReceiptBytes; bytes.remove_prefix(kReceiptBytes)) {
+    receipts.push_back({load_le<uint64_t>(bytes.data()), load_le<uint64_t>(bytes.data() + 8)});
+  }
 }
 
 bool head_crc_matches(std::string_view bytes, uint32_t salt) {

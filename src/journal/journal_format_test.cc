@@ -56,12 +56,15 @@ JournalId example_id() {
   return id;
 }
 
-std::string entry_bytes(const Chunk& chunk, const Routing& routing, Offset base, uint32_t salt) {
+std::string entry_bytes(const Chunk& chunk, const Routing& routing, Offset base, uint32_t salt,
+                        std::span<const Receipt> receipts = {}) {
   EntryLayout layout = layout_of(chunk.view(), routing).value();
+  layout.receipts = static_cast<uint32_t>(receipts.size());
+  layout.compute_entry_bytes();
   layout.base = base;
   layout.appended_at = Timestamp(Seconds(1));
   EntryEncoder encoder;
-  encoder.encode(layout, chunk.view(), routing, salt);
+  encoder.encode(layout, chunk.view(), routing, receipts, salt);
   std::string bytes;
   for (const std::string_view piece : encoder.pieces()) bytes += piece;
   EXPECT_EQ(bytes.size(), layout.entry_bytes);
@@ -98,12 +101,20 @@ TEST(JournalFormat, RandomEntriesRoundTrip) {
     }
     const std::string marks(random() % 20, 'k');
     const uint32_t salt = static_cast<uint32_t>(random());
-    const std::string bytes = entry_bytes(chunk, {random(), marks}, Offset{random() % 1000}, salt);
+    std::vector<Receipt> receipts(random() % 3 * 7);
+    for (Receipt& receipt : receipts) receipt = {random(), random()};
+    const std::string bytes =
+        entry_bytes(chunk, {random(), marks}, Offset{random() % 1000}, salt, receipts);
     const auto layout = decode_entry_head(bytes);
     ASSERT_TRUE(layout.has_value());
     const std::string_view view = bytes;
     EXPECT_TRUE(head_crc_matches(view.substr(0, layout->head_bytes()), salt));
     EXPECT_FALSE(head_crc_matches(view.substr(0, layout->head_bytes()), salt + 1));
+    std::vector<Receipt> read;
+    decode_receipts(view.substr(0, layout->head_bytes())
+                        .substr(kEntryHeadBytes + layout->tag_bytes + layout->marks_bytes),
+                    read);
+    EXPECT_EQ(read, receipts);
     const std::string_view payload = view.substr(layout->head_bytes(), layout->payload_bytes());
     std::vector<RecordEntry> records;
     ASSERT_TRUE(decode_payload(*layout, payload, salt, records));

@@ -11,6 +11,8 @@
 //   - nothing is lost except what a power loss took above durable_offset(), and what DropOldest
 //   dropped;
 //   - no record is deleted that an output has not passed, as its checkpoint says after the crash;
+//   - the receipts found are of appends that are there, in order, and the last ones are not
+//   missing;
 //   - appended_offset() never goes below durable_offset() or an offset that a checkpoint names.
 
 #include <fmt/format.h>
@@ -125,7 +127,10 @@ class Model {
       made.texts.push_back(std::move(text));
     }
     const std::string marks = fmt::format("marks of {}", next_);
-    const auto base = journal_->append(chunk.view(), {.route_table = next_, .marks = marks});
+    std::vector<Receipt> receipts(pick(4) == 0 ? 1 + pick(3) : 0);
+    for (uint64_t i = 0; i < receipts.size(); ++i) receipts[i] = {next_, ++serial_};
+    const auto base =
+        journal_->append(chunk.view(), {.route_table = next_, .marks = marks}, receipts);
     retired_ = std::max(retired_, journal_->first_offset().value);
     if (!base) {
       doubts_.push_back(std::move(made));
@@ -133,6 +138,7 @@ class Model {
     }
     ASSERT_EQ(base->value, next_);
     doubts_.clear();
+    receipts_.insert(receipts_.end(), receipts.begin(), receipts.end());
     for (std::string& text : made.texts) records_[next_++] = {{std::move(text)}, false};
     ASSERT_EQ(journal_->appended_offset().value, next_);
     if (journal_->commit() && options_.sync == SyncMode::Full) {
@@ -311,6 +317,7 @@ class Model {
       ASSERT_TRUE(power_lost || records_.contains(appended - 1)) << "appended " << appended;
     }
     doubts_.clear();
+    check_receipts(power_lost || rotten_);
     records_.erase(records_.lower_bound(appended), records_.end());
     next_ = appended;
     rotten_ = false;
@@ -357,6 +364,28 @@ class Model {
     }
   }
 
+  // After a kill the newest receipts are all there. What a power loss or rot took with its records
+  // may be missing, and a failed append may have left its own.
+  void check_receipts(bool some_lost) {
+    const std::vector<Receipt> found = journal_->take_receipts();
+    std::vector<Receipt> known;
+    for (const Receipt& receipt : found) {
+      if (std::ranges::find(receipts_, receipt) != receipts_.end()) known.push_back(receipt);
+    }
+    // What is found and not known was in doubt: only the last append can have been.
+    ASSERT_LE(found.size() - known.size(), 3u);
+    ASSERT_TRUE(std::ranges::is_sorted(known, {}, &Receipt::low));
+    // A kill right after a full journal has given up its last segment takes them along.
+    if (!some_lost && journal_->recovery().segments > 0) {
+      constexpr size_t kCarriedAtLeast = kJournalBytesMin / 8 / 16 / kReceiptBytes;
+      const size_t least = std::min(receipts_.size(), kCarriedAtLeast);
+      ASSERT_GE(known.size(), least);
+      ASSERT_TRUE(std::equal(known.end() - static_cast<ptrdiff_t>(least), known.end(),
+                             receipts_.end() - static_cast<ptrdiff_t>(least)));
+    }
+    receipts_ = found;
+  }
+
   std::mt19937_64 random_;
   FakeFileSystem disk_;
   JournalOptions options_;
@@ -366,6 +395,7 @@ class Model {
   std::vector<OutputModel> outputs_;
   std::map<uint64_t, Record> records_;
   std::vector<Doubt> doubts_;
+  std::vector<Receipt> receipts_;  // oldest first, as far as they must or may be found
   uint64_t next_ = 0;
   uint64_t retired_ = 0;  // highest first_offset() ever seen
   uint64_t serial_ = 0;

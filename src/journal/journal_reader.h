@@ -32,6 +32,7 @@ struct EntryHead {
   Timestamp appended_at = {};
   Routing routing = {};
   std::string_view tag = {};
+  std::string_view receipts = {};  // kReceiptBytes each; see decode_receipts()
 
   [[nodiscard]] Offset end() const { return base + record_count; }
 };

@@ -78,11 +78,13 @@ Result<JournalId> settle_id(FileSystem& files, const Path& directory,
   return settled;
 }
 
-// Reads the newest segment to its end, cuts what is torn, and says where it ends.
-Status scan_newest(FileSystem& files, Segment& segment, JournalRecovery& report) {
-  NOROSHI_ASSIGN(std::unique_ptr<File> file, files.open(segment.path, OpenMode::ReadWrite));
-  const uint64_t bytes = segment.end_position.load();
-  SegmentReader reader(std::move(file), segment.salt, segment.first);
+void keep_newest(std::vector<Receipt>& receipts, size_t count) {
+  if (receipts.size() > count) receipts.erase(receipts.begin(), receipts.end() - count);
+}
+
+// Reads a segment to its end: the receipts of what is whole, and how many records are damaged.
+Status walk(SegmentReader& reader, uint64_t bytes, JournalRecovery& report,
+            std::vector<Receipt>& receipts) {
   EntryHead head;
   ChunkView chunk;
   for (;;) {
@@ -92,10 +94,28 @@ Status scan_newest(FileSystem& files, Segment& segment, JournalRecovery& report)
       report.records_damaged += reader.expected() - reader.gap_begin();
       continue;
     }
+    const size_t before = receipts.size();
+    decode_receipts(head.receipts, receipts);
     NOROSHI_ASSIGN(const bool whole, reader.load(chunk));
-    // Its offsets stay used: the reader of an output will meet it, and count it as lost.
-    if (!whole) report.records_damaged += head.record_count;
+    if (!whole) {
+      // Its offsets stay used: the reader of an output will meet it, and count it as lost. A client
+      // that repeats what is damaged is welcome.
+      report.records_damaged += head.record_count;
+      receipts.resize(before);
+    }
+    if (receipts.size() > 2 * kReceiptsMax) keep_newest(receipts, kReceiptsMax);
   }
+  keep_newest(receipts, kReceiptsMax);
+  return {};
+}
+
+// Reads the newest segment to its end, cuts what is torn, and says where it ends.
+Status scan_newest(FileSystem& files, Segment& segment, JournalRecovery& report,
+                   std::vector<Receipt>& receipts) {
+  NOROSHI_ASSIGN(std::unique_ptr<File> file, files.open(segment.path, OpenMode::ReadWrite));
+  const uint64_t bytes = segment.end_position.load();
+  SegmentReader reader(std::move(file), segment.salt, segment.first);
+  NOROSHI_TRY(walk(reader, bytes, report, receipts));
   segment.end_offset.store(reader.expected());
   if (reader.expected() > segment.first && reader.position() < bytes) {
     NOROSHI_ASSIGN(file, files.open(segment.path, OpenMode::ReadWrite));
@@ -104,6 +124,14 @@ Status scan_newest(FileSystem& files, Segment& segment, JournalRecovery& report)
     report.torn_bytes_cut += bytes - reader.position();
   }
   return {};
+}
+
+// The newest segment has no entry yet: the receipts are still in the one before.
+Status read_receipts(FileSystem& files, const Segment& segment, std::vector<Receipt>& receipts) {
+  NOROSHI_ASSIGN(std::unique_ptr<File> file, files.open(segment.path, OpenMode::Read));
+  SegmentReader reader(std::move(file), segment.salt, segment.first);
+  JournalRecovery damage;  // whoever reads the records will tell
+  return walk(reader, segment.end_position.load(), damage, receipts);
 }
 
 // Every offset that an output says is done: these are never given to another record.
@@ -176,7 +204,7 @@ Result<RecoveredJournal> recover_journal(FileSystem& files, const Path& director
   Offset end;
   if (!recovered.segments.empty()) {
     const SegmentPointer newest = recovered.segments.back();
-    NOROSHI_TRY(scan_newest(files, *newest, recovered.report));
+    NOROSHI_TRY(scan_newest(files, *newest, recovered.report, recovered.receipts));
     end = newest->end_offset.load();
     if (end == newest->first) {
       // Without any entry: a crash right after its creation. Its name still says where appends were
@@ -185,6 +213,8 @@ Result<RecoveredJournal> recover_journal(FileSystem& files, const Path& director
       if (bytes > kSegmentHeaderBytes)
         recovered.report.torn_bytes_cut += bytes - kSegmentHeaderBytes;
       recovered.segments.pop_back();
+      if (!recovered.segments.empty())
+        NOROSHI_TRY(read_receipts(files, *recovered.segments.back(), recovered.receipts));
     }
   }
   for (size_t i = 0; i < recovered.segments.size(); ++i) {

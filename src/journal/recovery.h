@@ -24,6 +24,7 @@ struct RecoveredJournal {
   std::vector<SegmentPointer> segments = {};  // all sealed, in offset order
   Offset next = {};                           // of the next record
   JournalRecovery report = {};
+  std::vector<Receipt> receipts = {};  // see Journal::take_receipts()
 };
 
 // The caller holds the lock. Corrupt: a segment is of a newer format version.

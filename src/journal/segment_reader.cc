@@ -111,8 +111,9 @@ Result<SegmentReader::Step> SegmentReader::next(uint64_t end_position, Offset en
           .record_count = layout->record_count,
           .body_bytes = layout->body_bytes,
           .appended_at = layout->appended_at,
-          .routing = {layout->route_table, copy.substr(layout->tag_bytes)},
-          .tag = copy.substr(0, layout->tag_bytes)};
+          .routing = {layout->route_table, copy.substr(layout->tag_bytes, layout->marks_bytes)},
+          .tag = copy.substr(0, layout->tag_bytes),
+          .receipts = copy.substr(layout->tag_bytes + layout->marks_bytes)};
   layout_ = *layout;
   end_position_ = end_position;
   entry_position_ = position_;

@@ -62,7 +62,7 @@ class SegmentReader {
   uint64_t entry_position_ = 0;
   uint64_t end_position_ = 0;  // as next() was told
   EntryLayout layout_ = {};    // of the entry next() gave
-  std::string head_copy_;      // its tag and marks, which must survive load()
+  std::string head_copy_;      // its tag, marks and receipts, which must survive load()
   std::vector<RecordEntry> records_;
 
   std::unique_ptr<char[]> buffer_;

@@ -75,7 +75,11 @@ Ingest::Ingest(boost::asio::io_context& loop, std::vector<FilterStage> stages, R
       routes_(routes),
       journal_(journal),
       outputs_(std::move(outputs)),
-      shed_(shed) {}
+      shed_(shed),
+      stored_before_(journal.take_receipts()),
+      started_(system_clock().monotonic()) {
+  std::ranges::sort(stored_before_);
+}
 
 Ingest::~Ingest() = default;
 
@@ -154,7 +158,9 @@ void Ingest::refuse(const Chunk& chunk, const Error& error) {
 
 Status Ingest::append(Chunk& chunk) {
   routes_.route(chunk, routing_block_, counts_);
-  const Result<Offset> offset = journal_.append(chunk.view(), {routes_.id(), routing_block_});
+  find_receipts(chunk);
+  const Result<Offset> offset =
+      journal_.append(chunk.view(), {routes_.id(), routing_block_}, receipts_);
   if (!offset) return std::unexpected(offset.error());
   appended_.add(chunk.records.size());
   for (size_t i = 0; i < counts_.size(); ++i) {
@@ -163,6 +169,30 @@ Status Ingest::append(Chunk& chunk) {
   std::move(chunk.acks.begin(), chunk.acks.end(), std::back_inserter(appended_acks_));
   chunk.acks.clear();
   return {};
+}
+
+// Which requests will be stored whole once `chunk` is: nobody holds them but this chunk, and those
+// chunks of theirs that are appended already. A request whose records went several ways is complete
+// with the last of them.
+void Ingest::find_receipts(const Chunk& chunk) {
+  receipts_.clear();
+  std::vector<const PendingAck*> appended;  // sorted; only needed where requests are spread
+  for (const auto& ack : chunk.acks) {
+    if (ack->failed() || ack->receipt() == Receipt{}) continue;
+    long holders = ack.use_count();
+    if (holders > 1 && !appended_acks_.empty()) {
+      if (appended.empty()) {
+        for (const auto& earlier : appended_acks_) appended.push_back(earlier.get());
+        std::ranges::sort(appended);
+      }
+      holders -= std::ranges::ssize(std::ranges::equal_range(appended, ack.get()));
+    }
+    if (holders == 1) receipts_.push_back(ack->receipt());
+  }
+}
+
+bool Ingest::stored_before(const Receipt& receipt) const {
+  return std::ranges::binary_search(stored_before_, receipt);
 }
 
 void Ingest::commit() {
@@ -246,6 +276,9 @@ void Ingest::start() { tick(); }
 void Ingest::tick() {
   last_tick_ns_.store(system_clock().monotonic().time_since_epoch().count(),
                       std::memory_order_relaxed);
+  if (!stored_before_.empty() && system_clock().monotonic() - started_ > kReceiptAge) {
+    stored_before_ = {};
+  }
   for (size_t i = 0; i < stages_.size(); ++i) {
     StageOutput output(*this, i, 0);
     stages_[i].filter->on_tick(output, *stages_[i].metrics);

@@ -27,6 +27,9 @@
 namespace noroshi {
 
 inline constexpr Milliseconds kStalledRetryInterval{100};
+// Requests stored before a restart are recognised for so long after it; as long as the inputs
+// remember them while running.
+inline constexpr Seconds kReceiptAge{600};
 inline constexpr uint64_t kStalledBytesMax = 16 << 20;
 // A record that rewrite_tag sent back to the head this often goes on instead: the rules form a
 // loop.
@@ -49,6 +52,7 @@ class Ingest final : public ChunkSink {
   ~Ingest() override;
 
   [[nodiscard]] Status ingest(Chunk& chunk, InputMetrics& metrics) override;
+  [[nodiscard]] bool stored_before(const Receipt& receipt) const override;
   [[nodiscard]] bool paused() const override { return paused_.load(std::memory_order_relaxed); }
   void when_resumed(std::function<void()> resumed) override;
 
@@ -81,6 +85,7 @@ class Ingest final : public ChunkSink {
   [[nodiscard]] Status append(Chunk& chunk);
   void hold(Chunk& chunk);
   void refuse(const Chunk& chunk, const Error& error);
+  void find_receipts(const Chunk& chunk);
   void commit();
   void retry_stalled();
   void shed_least_severe(Chunk& chunk);
@@ -99,6 +104,9 @@ class Ingest final : public ChunkSink {
   std::deque<Chunk> stalled_;
   uint64_t stalled_bytes_ = 0;
   std::vector<std::shared_ptr<PendingAck>> appended_acks_;  // waiting for commit()
+  std::vector<Receipt> receipts_;                           // of the chunk being appended
+  std::vector<Receipt> stored_before_;                      // sorted; empty after kReceiptAge
+  const Monotonic started_;
   std::vector<std::function<void()>> resumed_;
   std::string routing_block_;
   std::vector<uint32_t> counts_;

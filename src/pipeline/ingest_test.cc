@@ -30,7 +30,8 @@ Chunk chunk_of(const std::string& tag, uint32_t count, size_t bytes_each = 10,
 
 class CountedAck final : public PendingAck {
  public:
-  CountedAck(int& acknowledged, int& failed) : acknowledged_(acknowledged), failed_(failed) {}
+  CountedAck(int& acknowledged, int& failed, Receipt receipt = {})
+      : PendingAck(receipt), acknowledged_(acknowledged), failed_(failed) {}
   ~CountedAck() override { ++(failed() ? failed_ : acknowledged_); }
 
  private:
@@ -122,6 +123,60 @@ TEST_F(IngestTest, AHeldRecordHoldsTheAcknowledgement) {
   ingest_->finish();
   EXPECT_EQ(acknowledged_, 1);
   EXPECT_EQ(journal_->appended_offset(), Offset{2});
+}
+
+// The receipt of a request is stored with the last of its records: a kill in between must not make
+// half of it look like all of it.
+TEST_F(IngestTest, ARequestIsKnownAfterARestartOnceAllOfItIsStored) {
+  const std::unique_ptr<FileSystem> disk = make_memory_file_system();
+  const auto reopen = [&] {
+    ingest_.reset();
+    journal_.reset();
+    journal_ = *Journal::open({.directory = "/j", .disk_free_min = 0}, disk.get());
+    ASSERT_TRUE(journal_->register_output("all").has_value());
+    std::vector<Route> routes;
+    routes.push_back({.output_identity = "all", .match = {TagPattern("*")}});
+    routes_.emplace(std::move(routes));
+    ingest_.emplace(loop_, std::move(stages_), *routes_, *journal_,
+                    std::vector<OutputMetrics*>{&output_}, false);
+  };
+  Chunk kept;
+  add_filter([&](Chunk& chunk, FilterOutput& output) {
+    if (chunk.tag == "plain") return;
+    Chunk first = chunk_of("first", 1);  // three ways: on at once, on at once, held
+    first.acks = chunk.acks;
+    output.emit(first, false);
+    kept = chunk_of("kept", 1);
+    kept.acks = chunk.acks;
+  });
+  reopen();
+  const Receipt plain{1, 1}, spread{2, 2};
+  const auto request = [&](const std::string& tag, const Receipt& receipt) {
+    Chunk chunk = chunk_of(tag, 2);
+    chunk.acks.push_back(std::make_shared<CountedAck>(acknowledged_, failed_, receipt));
+    ASSERT_TRUE(ingest_->ingest(chunk, input_).has_value());
+  };
+  request("plain", plain);
+  request("spread", spread);
+  EXPECT_EQ(acknowledged_, 1);
+  reopen();
+  EXPECT_TRUE(ingest_->stored_before(plain));
+  EXPECT_FALSE(ingest_->stored_before(spread));
+  EXPECT_FALSE(ingest_->stored_before(Receipt{}));
+
+  add_filter([](Chunk& chunk, FilterOutput& output) {
+    Chunk second = chunk_of("second", 1);
+    second.acks = chunk.acks;
+    output.emit(second, false);
+  });
+  kept.clear();  // where a kill would have
+  acknowledged_ = 0;
+  reopen();
+  request("spread", spread);
+  EXPECT_EQ(acknowledged_, 1);
+  reopen();
+  EXPECT_TRUE(ingest_->stored_before(spread));
+  EXPECT_TRUE(ingest_->stored_before(plain)) << "of the run before";
 }
 
 TEST_F(IngestTest, EmittedChunksGoOnBehindTheFilterOrStartAgain) {

@@ -54,16 +54,28 @@ struct ChunkView {
   [[nodiscard]] Offset offset(uint32_t index) const { return base + index; }
 };
 
+// Names one acknowledged request for good: a 128-bit hash of what its client will name it again by.
+// Stored with the request's last records, so that a repetition is recognised even after a restart.
+struct Receipt {
+  uint64_t high = 0;
+  uint64_t low = 0;
+  auto operator<=>(const Receipt&) const = default;
+};
+
 // Held by every chunk that carries records of one acknowledged request (Forward's `chunk` option).
 // When the last holder lets go, the request is acknowledged, unless one of them failed: then the
 // client must repeat. Made by inputs; used on the ingest thread that made it.
 class PendingAck {
  public:
+  explicit PendingAck(Receipt receipt = {}) : receipt_(receipt) {}
   virtual ~PendingAck() = default;  // acknowledges unless failed()
   void fail() { failed_ = true; }
   [[nodiscard]] bool failed() const { return failed_; }
+  // All zeros: a repetition cannot be recognised.
+  [[nodiscard]] const Receipt& receipt() const { return receipt_; }
 
  private:
+  const Receipt receipt_;
   bool failed_ = false;
 };
 

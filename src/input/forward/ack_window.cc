@@ -1,10 +1,24 @@
 #include "input/forward/ack_window.h"
 
-namespace noroshi::forward {
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
-AckRequest::AckRequest(std::shared_ptr<AckWindow> window, std::string key, size_t ack_id_size,
-                       std::weak_ptr<AckReceiver> receiver)
-    : window_(std::move(window)), key_(std::move(key)), ack_id_size_(ack_id_size) {
+namespace noroshi::forward {
+namespace {
+
+Receipt receipt_of(std::string_view key) {
+  const XXH128_hash_t hash = XXH3_128bits(key.data(), key.size());
+  return {hash.high64, hash.low64};
+}
+
+}  // namespace
+
+AckRequest::AckRequest(std::shared_ptr<AckWindow> window, std::string key, const Receipt& receipt,
+                       size_t ack_id_size, std::weak_ptr<AckReceiver> receiver)
+    : PendingAck(receipt),
+      window_(std::move(window)),
+      key_(std::move(key)),
+      ack_id_size_(ack_id_size) {
   receivers_.push_back(std::move(receiver));
 }
 
@@ -47,9 +61,11 @@ AckWindow::Seen AckWindow::open(std::string_view ack_id, std::string_view tag,
         forget(found->second);  // its first copy has failed: this one is the real one
     }
   }
+  const Receipt receipt = receipt_of(key);
+  if (sink_.stored_before(receipt)) return Seen::Stored;
   make_room(cost(key));
-  request =
-      std::make_shared<AckRequest>(shared_from_this(), key, ack_id.size(), std::move(receiver));
+  request = std::make_shared<AckRequest>(shared_from_this(), key, receipt, ack_id.size(),
+                                         std::move(receiver));
   bytes_ += cost(key);
   entries_.push_back({std::move(key), State::Pending, clock_.monotonic(), request});
   by_key_.emplace(entries_.back().key, std::prev(entries_.end()));

@@ -4,7 +4,8 @@
 //
 // The key is ack id plus effective tag: two clients that choose the same random id by accident
 // would have to use one tag as well. Remembered are the last kIds ids, for kAge, in at most kBytes
-// of memory, whichever ends first. On the ingest thread only.
+// of memory, whichever ends first. What was stored before a restart the journal remembers, by
+// receipts (ChunkSink::stored_before). On the ingest thread only.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "input/input.h"
 #include "record/chunk.h"
 
 namespace noroshi::forward {
@@ -35,8 +37,8 @@ class AckWindow;
 // last of them lets go without failure, all who sent it are told.
 class AckRequest final : public PendingAck {
  public:
-  AckRequest(std::shared_ptr<AckWindow> window, std::string key, size_t ack_id_size,
-             std::weak_ptr<AckReceiver> receiver);
+  AckRequest(std::shared_ptr<AckWindow> window, std::string key, const Receipt& receipt,
+             size_t ack_id_size, std::weak_ptr<AckReceiver> receiver);
   ~AckRequest() override;
   void add_receiver(std::weak_ptr<AckReceiver> receiver);
   // Bytes of the request could not be decoded: it is never acknowledged, and not stored again
@@ -58,7 +60,7 @@ class AckWindow : public std::enable_shared_from_this<AckWindow> {
   static constexpr Seconds kAge{600};
   static constexpr size_t kBytes = 4 << 20;
 
-  explicit AckWindow(const Clock& clock) : clock_(clock) {}
+  AckWindow(const Clock& clock, const ChunkSink& sink) : clock_(clock), sink_(sink) {}
 
   enum class Seen : uint8_t {
     New,      // store it; `request` is set
@@ -92,6 +94,7 @@ class AckWindow : public std::enable_shared_from_this<AckWindow> {
   void forget(Entries::iterator entry);
 
   const Clock& clock_;
+  const ChunkSink& sink_;
   Entries entries_;  // oldest first
   std::unordered_map<std::string_view, Entries::iterator> by_key_;
   size_t bytes_ = 0;

@@ -13,6 +13,16 @@ class Receiver final : public AckReceiver {
   std::vector<std::string> told;
 };
 
+// Remembers what was stored before a restart.
+class Sink final : public ChunkSink {
+ public:
+  Status ingest(Chunk&, InputMetrics&) override { return {}; }
+  bool stored_before(const Receipt& receipt) const override { return receipt == stored; }
+  bool paused() const override { return false; }
+  void when_resumed(std::function<void()>) override {}
+  Receipt stored = {};
+};
+
 class AckWindowTest : public testing::Test {
  protected:
   AckWindow::Seen open(std::string_view id, std::string_view tag = "app") {
@@ -20,7 +30,8 @@ class AckWindowTest : public testing::Test {
   }
 
   ManualClock clock_;
-  std::shared_ptr<AckWindow> window_ = std::make_shared<AckWindow>(clock_);
+  Sink sink_;
+  std::shared_ptr<AckWindow> window_ = std::make_shared<AckWindow>(clock_, sink_);
   std::shared_ptr<Receiver> receiver_ = std::make_shared<Receiver>();
   std::shared_ptr<AckRequest> request_;
 };
@@ -41,6 +52,16 @@ TEST_F(AckWindowTest, ARepeatedIdIsKnownPerTag) {
   EXPECT_EQ(open("id"), AckWindow::Seen::Stored);
   EXPECT_EQ(open("id", "other"), AckWindow::Seen::New);
   EXPECT_EQ(open("idap", "p"), AckWindow::Seen::New);
+}
+
+TEST_F(AckWindowTest, WhatWasStoredBeforeARestartIsKnownByItsReceipt) {
+  ASSERT_EQ(open("id"), AckWindow::Seen::New);
+  sink_.stored = request_->receipt();
+  request_.reset();
+  window_ = std::make_shared<AckWindow>(clock_, sink_);  // the restart
+  EXPECT_EQ(open("id"), AckWindow::Seen::Stored);
+  EXPECT_EQ(open("id", "other"), AckWindow::Seen::New);
+  EXPECT_NE(request_->receipt(), sink_.stored);
 }
 
 TEST_F(AckWindowTest, AFailedRequestIsForgotten) {

@@ -27,7 +27,7 @@ Server::Server(boost::asio::io_context& loop, ServerOptions options, ChunkSink& 
       metrics_(metrics),
       read_buffer_(new char[options_.read_bytes]),  // not cleared: pages are touched when used
       decoder_(*options_.clock),
-      acks_(std::make_shared<AckWindow>(*options_.clock)),
+      acks_(std::make_shared<AckWindow>(*options_.clock, sink_)),
       budget_(std::max(options_.unfinished_bytes_max, options_.frame_bytes_max)),
       retry_timer_(loop),
       deadline_timer_(loop) {}
