@@ -25,7 +25,7 @@ namespace noroshi {
 namespace {
 
 // How often at most the certificates' files are looked at for changes.
-constexpr Seconds kFilesLookedAtEvery{10};
+constexpr Seconds kFilesLookedAtEvery{1};
 
 // The first error of this thread's queue, and the queue emptied.
 std::string openssl_error() {
@@ -264,6 +264,7 @@ struct TlsContext::Impl {
   ContextPointer context GUARDED_BY(mutex) = {};
   FileStamps stamps GUARDED_BY(mutex) = {};
   Monotonic looked_at GUARDED_BY(mutex) = {};
+  LogEpisode reload_failures{};
 
   void reload_changed_files() REQUIRES(mutex) {
     const Monotonic now = system_clock().monotonic();
@@ -273,8 +274,10 @@ struct TlsContext::Impl {
     if (found == stamps) return;
     auto loaded = load_context(role, options);
     if (!loaded) {  // half replaced, perhaps: looked at again
-      log_warn("tls", "changed certificates cannot be used, the old ones stay: {}",
-               loaded.error().message);
+      if (const auto times = reload_failures.admit()) {
+        log_warn("tls", "changed certificates cannot be used, the old ones stay: {} ({} times)",
+                 loaded.error().message, times);
+      }
       return;
     }
     context = *std::move(loaded);
