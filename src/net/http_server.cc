@@ -1,7 +1,7 @@
 // HttpServer on Boost.Asio and Beast. Every connection is one coroutine on a strand of its own:
 //
-//   wait for a byte (idle_timeout) → head (header_timeout) → body pieces (stall_timeout,
-//   min_body_rate) → finish() → delay → answer → again, or close
+//   (TLS handshake →) wait for a byte (idle_timeout) → head (header_timeout) → body pieces
+//   (stall_timeout, min_body_rate) → finish() → delay → answer → again, or close
 //
 // The parser is Beast's; answers are written by hand: head and body leave in one gathered write.
 // All state of a connection is touched on its strand only; the registry of connections, under its
@@ -25,6 +25,7 @@
 
 #include "base/log.h"
 #include "base/mutex.h"
+#include "net/http_wire.h"
 
 namespace noroshi {
 namespace {
@@ -40,8 +41,6 @@ constexpr size_t kFilePieceBytes = 256 * 1024;
 constexpr Seconds kLingerTime{2};  // the client may still be sending what we refused to read
 constexpr Milliseconds kAcceptPause{100};  // after EMFILE and its kind
 constexpr Seconds kNeverLimit{3600};       // Sending::Never ends too
-
-using Stream = beast::basic_stream<tcp, asio::strand<asio::io_context::executor_type>>;
 
 auto into(error_code& error) { return asio::redirect_error(asio::use_awaitable, error); }
 
@@ -63,14 +62,15 @@ bool may_have_body(int status) { return status >= 200 && status != 204 && status
 
 struct Connection {
   explicit Connection(tcp::socket socket, const asio::io_context::executor_type& executor)
-      : stream(asio::make_strand(executor)) {
+      : wire(executor), stream(wire.socket_stream()) {
     error_code ignored;
     const auto protocol = socket.local_endpoint(ignored).protocol();
     stream.socket().assign(protocol, socket.release(ignored), ignored);
     stream.socket().set_option(tcp::no_delay(true), ignored);
   }
 
-  Stream stream;
+  HttpWire wire;                   // read and written
+  HttpWire::SocketStream& stream;  // its deadline and its socket
   beast::flat_buffer buffer;
   std::array<char, kPieceBytes> piece;
   bool idle = true;       // no request under way; on the strand
@@ -251,6 +251,7 @@ class HttpServer::Implementation {
 
   void admit(tcp::socket socket) {
     if (connections() >= options_.max_connections) {
+      if (options_.tls) return;  // an answer would cost a handshake
       static constexpr std::string_view kBusy =
           "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
       error_code ignored;
@@ -284,7 +285,7 @@ class HttpServer::Implementation {
 
   // Requests of one connection, until either side ends it.
   asio::awaitable<void> serve(std::shared_ptr<Connection> connection) {
-    Stream& stream = connection->stream;
+    HttpWire::SocketStream& stream = connection->stream;
     error_code error;
     const auto endpoint = stream.socket().remote_endpoint(error);
     const std::string peer =
@@ -292,11 +293,12 @@ class HttpServer::Implementation {
               : fmt::format("{}:{}", endpoint.address().to_string(), endpoint.port());
     connection->buffer.max_size(options_.max_header_bytes + kPieceBytes);
     Seconds patience = options_.header_timeout;
+    if (options_.tls && !co_await shake_hands(*connection, peer)) co_return;
     while (!connection->stopping) {
       if (connection->buffer.size() == 0) {
         stream.expires_after(patience);
-        const size_t size =
-            co_await stream.async_read_some(connection->buffer.prepare(4096), into(error));
+        const size_t size = co_await connection->wire.async_read_some(
+            connection->buffer.prepare(4096), into(error));
         if (error) co_return;
         connection->buffer.commit(size);
       }
@@ -308,13 +310,40 @@ class HttpServer::Implementation {
   }
 
   // False: the connection is over.
+  asio::awaitable<bool> shake_hands(Connection& connection, const std::string& peer) {
+    auto session = options_.tls->new_session();
+    if (!session) {
+      log_error("http", "{}", session.error().message);
+      co_return false;
+    }
+    connection.wire.use_tls(*session);
+    error_code error;
+    connection.stream.expires_after(options_.header_timeout);
+    co_await connection.wire.tls()->async_handshake(asio::ssl::stream_base::server, into(error));
+    if (!error) co_return true;
+    if (const auto count = handshake_episode_.admit()) {
+      log_warn("http", "connection {} is closed: the TLS handshake failed: {} ({} times)", peer,
+               error.message(), count);
+    }
+    co_return false;
+  }
+
+  // Says goodbye, so that the client knows the answer is whole.
+  asio::awaitable<void> end_tls(Connection& connection) {
+    if (!connection.wire.tls()) co_return;
+    error_code ignored;
+    connection.stream.expires_after(kLingerTime);
+    co_await connection.wire.tls()->async_shutdown(into(ignored));
+  }
+
+  // False: the connection is over.
   asio::awaitable<bool> serve_request(Connection& connection, const std::string& peer) {
     http::request_parser<http::buffer_body> parser;
     parser.header_limit(static_cast<uint32_t>(options_.max_header_bytes));
     parser.body_limit(boost::none);
     error_code error;
     connection.stream.expires_after(options_.header_timeout);
-    co_await http::async_read_header(connection.stream, connection.buffer, parser, into(error));
+    co_await http::async_read_header(connection.wire, connection.buffer, parser, into(error));
     if (error) {
       co_await refuse_head(connection, error);
       co_return false;
@@ -337,7 +366,7 @@ class HttpServer::Implementation {
         if (continue_expected && connection.buffer.size() == 0) {
           static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
           connection.stream.expires_after(options_.stall_timeout);
-          co_await asio::async_write(connection.stream, asio::buffer(kContinue), into(error));
+          co_await asio::async_write(connection.wire, asio::buffer(kContinue), into(error));
           if (error) co_return false;
         }
         const BodyEnd end = co_await read_body(connection, parser, *exchange);
@@ -359,6 +388,7 @@ class HttpServer::Implementation {
       co_return false;
     }
     if (!close) co_return true;
+    co_await end_tls(connection);
     if (rest_unread) co_await linger(connection);
     connection.stream.socket().shutdown(tcp::socket::shutdown_both, error);
     co_return false;
@@ -409,7 +439,7 @@ class HttpServer::Implementation {
       const Nanoseconds left = start + allowed - system_clock().monotonic();
       if (left <= Nanoseconds(0)) co_return BodyEnd::Lost;
       connection.stream.expires_after(std::min<Nanoseconds>(left, options_.stall_timeout));
-      co_await http::async_read_some(connection.stream, connection.buffer, parser, into(error));
+      co_await http::async_read_some(connection.wire, connection.buffer, parser, into(error));
       if (error == http::error::need_buffer) error = {};
       const size_t size = connection.piece.size() - parser.get().body().size;
       received += size;
@@ -434,6 +464,7 @@ class HttpServer::Implementation {
                             .headers = {{"Content-Type", "text/plain"}},
                             .body = fmt::format("{}\n", error.message())};
     if (co_await send(connection, std::move(response), false, true, false)) {
+      co_await end_tls(connection);
       co_await linger(connection);
     }
   }
@@ -523,7 +554,7 @@ class HttpServer::Implementation {
     while (beast::buffer_bytes(rest) > 0) {
       error_code error;
       connection.stream.expires_after(options_.stall_timeout);
-      const size_t size = co_await connection.stream.async_write_some(rest, into(error));
+      const size_t size = co_await connection.wire.async_write_some(rest, into(error));
       if (error) co_return false;
       rest.consume(size);
     }
@@ -557,6 +588,7 @@ class HttpServer::Implementation {
   ConditionVariable gone_;  // the last connection ended
   std::unordered_set<std::shared_ptr<Connection>> connections_ GUARDED_BY(mutex_);
   LogEpisode accept_episode_;
+  LogEpisode handshake_episode_;
   tcp::endpoint endpoint_;
   asio::io_context context_;  // destroyed before what its coroutines use, above
   // On the acceptor's strand, as are the next two.

@@ -25,6 +25,8 @@
 
 namespace noroshi {
 
+class TlsContext;  // net/tls.h
+
 struct ServerHeader {
   std::string name;
   std::string value;
@@ -99,6 +101,8 @@ struct HttpServerOptions {
   // Bytes per second that a body must reach on average, after the first stall_timeout.
   uint64_t min_body_rate = 4096;
   std::string server_name = "noroshi";
+  // Not null: https. The handshake must be done within header_timeout.
+  std::shared_ptr<TlsContext> tls = {};
 };
 
 class HttpServer {

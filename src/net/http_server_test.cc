@@ -13,6 +13,10 @@
 #include <stdexcept>
 #include <thread>
 
+#include "net/stream_client.h"
+#include "net/testing/test_certificates.h"
+#include "net/tls.h"
+
 namespace noroshi {
 namespace {
 
@@ -316,6 +320,56 @@ TEST(HttpExchange, TakesBodiesPieceByPiece) {
   Client enough((*server)->port());
   enough.send("PUT /enough HTTP/1.1\r\nHost: h\r\nContent-Length: 50\r\n\r\n12345");
   EXPECT_TRUE(enough.read_to_close().ends_with("5 bounded\n"));
+}
+
+// One request over TLS, or a keep-alive follower.
+std::string ask(StreamClient& client, std::string_view request, std::string_view end) {
+  const Monotonic deadline = system_clock().monotonic() + 10s;
+  EXPECT_TRUE(client.write(request, deadline));
+  std::string answer;
+  std::array<char, 4096> buffer;
+  while (!answer.ends_with(end)) {
+    const auto count = client.read(buffer, deadline);
+    if (!count || *count == 0) break;
+    answer.append(buffer.data(), *count);
+  }
+  return answer;
+}
+
+TEST(HttpServer, SpeaksTls) {
+  testing::TestCertificates certificates;
+  const auto files = certificates.issue("localhost");
+  const auto tls = TlsContext::make(TlsContext::Role::Server,
+                                    {.crt_file = files.certificate, .key_file = files.key})
+                       .value();
+  auto server = HttpServer::start({.header_timeout = Seconds(2), .tls = tls},
+                                  [](const ServerRequest& request) {
+                                    return ServerResponse{.body = request.body + "|ok"};
+                                  })
+                    .value();
+  const auto trusting =
+      TlsContext::make(TlsContext::Role::Client, {.ca_file = certificates.authority()}).value();
+  const StreamAddress address{.host = "localhost", .port = server->port()};
+  const Monotonic deadline = system_clock().monotonic() + 10s;
+  auto client = StreamClient::connect(address, trusting, deadline);
+  ASSERT_TRUE(client) << client.error().message;
+  const std::string large(200'000, 'x');
+  const std::string post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + large;
+  EXPECT_TRUE(ask(**client, post, "|ok").ends_with("xxx|ok"));
+  EXPECT_TRUE((*client)->reusable());
+  const std::string last =
+      ask(**client, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "|ok");
+  EXPECT_TRUE(last.starts_with("HTTP/1.1 200 OK"));
+  char byte = 0;
+  const auto end = (*client)->read(std::span(&byte, 1), deadline);
+  EXPECT_TRUE(end && *end == 0) << "with close_notify";
+
+  Client plain(server->port());
+  plain.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(plain.read_to_close().find("200"), std::string::npos);
+  Client silent(server->port());
+  EXPECT_EQ(silent.read_to_close(), "") << "header_timeout ends it";
+  EXPECT_TRUE(silent.closed());
 }
 
 }  // namespace
