@@ -9,6 +9,7 @@
 #include "input/dummy/dummy.h"
 #include "input/forward/forward.h"
 #include "input/stdin/stdin.h"
+#include "input/tcp/tcp.h"
 #include "output/cloudwatch_logs/cloudwatch_logs.h"
 #include "output/file/file.h"
 #include "output/null/null.h"
@@ -25,6 +26,7 @@ const PluginSet& all_plugins() {
           &kDummyInput,
           &kForwardInput,
           &kStdinInput,
+          &kTcpInput,
       },
       .filters = {
           &kGrepFilter,

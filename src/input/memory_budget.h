@@ -11,7 +11,7 @@
 #include <cstddef>
 #include <deque>
 
-namespace noroshi::forward {
+namespace noroshi {
 
 template <typename Holder>
 class MemoryBudget {
@@ -44,4 +44,4 @@ class MemoryBudget {
   std::deque<Holder*> queue_;
 };
 
-}  // namespace noroshi::forward
+}  // namespace noroshi
