@@ -6,6 +6,7 @@
 #include "aws/credentials.h"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <thread>
 #include <tuple>
@@ -14,6 +15,7 @@
 #include "aws/error.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/thread_deadline.h"
 
 namespace noroshi {
 namespace {
@@ -45,6 +47,7 @@ class RefreshingCredentials final : public CredentialsProvider {
       MutexLock lock(mutex_);
       stopping_ = true;
     }
+    fetch_deadline_ns_.store(0);  // a source that keeps silent must not hold up the end
     changed_.notify_all();
     thread_.join();
   }
@@ -58,7 +61,7 @@ class RefreshingCredentials final : public CredentialsProvider {
       if (attempts_ > 0 && (attempts_ != seen || just_failed)) return std::unexpected(last_error_);
       wanted_ = true;
       changed_.notify_all();
-      if (!changed_.wait_until(mutex_, deadline) && !usable()) {
+      if (!wait_for_change(deadline) && !usable()) {
         return fail(ErrorCode::Timeout, "no AWS credentials yet: the source has not answered");
       }
     }
@@ -76,12 +79,21 @@ class RefreshingCredentials final : public CredentialsProvider {
     const uint64_t seen = attempts_;
     changed_.notify_all();
     while (attempts_ == seen) {
-      if (!changed_.wait_until(mutex_, deadline)) break;
+      if (!wait_for_change(deadline)) break;
     }
     return renewed();
   }
 
  private:
+  // False once `deadline` or that of the calling thread has passed.
+  bool wait_for_change(Monotonic deadline) REQUIRES(mutex_) {
+    const Monotonic until = std::min(deadline, ThreadDeadline::current());
+    const Monotonic now = system_clock().monotonic();
+    return now < until &&
+           (changed_.wait_until(mutex_, ThreadDeadline::next_look(now, until)) ||
+            system_clock().monotonic() < std::min(deadline, ThreadDeadline::current()));
+  }
+
   [[nodiscard]] Timestamp now() const {
     return clock_->wall() + (skew_ ? skew_->offset() : Nanoseconds::zero());
   }
@@ -90,6 +102,7 @@ class RefreshingCredentials final : public CredentialsProvider {
   }
 
   void run() {
+    const ThreadDeadline scope(fetch_deadline_ns_);
     while (wait_until_due()) {
       store(source_->fetch(system_clock().monotonic() + kFetchTimeout));
     }
@@ -163,6 +176,7 @@ class RefreshingCredentials final : public CredentialsProvider {
   const Clock* clock_;
   const std::shared_ptr<ClockSkew> skew_;
   LogEpisode episode_{Seconds(300)};
+  std::atomic<int64_t> fetch_deadline_ns_{INT64_MAX};
 
   Mutex mutex_;
   ConditionVariable changed_;

@@ -1,7 +1,9 @@
-// HttpTransport over libcurl's easy interface.
+// HttpTransport over libcurl: one easy handle, driven through a multi handle of its own, because
+// curl_easy_perform() looks up only once a second, and a shutdown may bring this thread's deadline
+// forward while a peer keeps silent (base/thread_deadline.h).
 //
 // What is set here and why:
-// - One handle, reused: its connection cache gives keep-alive. CURLOPT_MAXAGE_CONN drops idle
+// - One handle, reused: the connection cache gives keep-alive. CURLOPT_MAXAGE_CONN drops idle
 // connections
 //   before the service does. If a reused connection turns out dead before a byte came back, libcurl
 //   itself sends the request again on a new one; bodies can be rewound (POSTFIELDS, or the file by
@@ -20,6 +22,7 @@
 #include <mutex>
 
 #include "base/check.h"
+#include "base/thread_deadline.h"
 #include "http/http_client.h"
 #include "http/url.h"
 
@@ -29,6 +32,8 @@ namespace {
 constexpr long kConnectionsKept = 4;  // one host each, plus one for a redirect
 constexpr size_t kHeaderLinesMax = 200;
 constexpr long kExpectWaitMs = 1000;
+// The longest wait for a socket before libcurl is asked for its own timers again.
+constexpr Nanoseconds kPollMax = Seconds(1);
 // libcurl reads a file body in pieces of this size: with TLS one piece is four records.
 constexpr long kUploadBufferBytes = 64 << 10;
 
@@ -161,11 +166,16 @@ class CurlTransport final : public HttpTransport {
   explicit CurlTransport(HttpTransportOptions options) : options_(std::move(options)) {
     initialise_curl_once();
     handle_ = curl_easy_init();
-    CHECK(handle_ != nullptr, "out of memory");
+    multi_ = curl_multi_init();
+    CHECK(handle_ != nullptr && multi_ != nullptr, "out of memory");
+    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kConnectionsKept);
   }
   CurlTransport(const CurlTransport&) = delete;
   CurlTransport& operator=(const CurlTransport&) = delete;
-  ~CurlTransport() override { curl_easy_cleanup(handle_); }
+  ~CurlTransport() override {
+    curl_easy_cleanup(handle_);
+    curl_multi_cleanup(multi_);
+  }
 
   Result<HttpResponse> send(const HttpRequest& request, Monotonic deadline) override;
 
@@ -180,10 +190,13 @@ class CurlTransport final : public HttpTransport {
   }
   void set_connection_options(Nanoseconds remaining);
   void set_body(const HttpRequest& request, Transfer& transfer);
+  // Nothing if this thread's deadline came first.
+  [[nodiscard]] std::optional<CURLcode> perform();
   static void fill(HeaderList& list, const HttpRequest& request);
 
   HttpTransportOptions options_;
   CURL* handle_ = nullptr;
+  CURLM* multi_ = nullptr;
 };
 
 void CurlTransport::set_connection_options(Nanoseconds remaining) {
@@ -194,7 +207,6 @@ void CurlTransport::set_connection_options(Nanoseconds remaining) {
   set(CURLOPT_FOLLOWLOCATION, 0L);
   set(CURLOPT_PATH_AS_IS, 1L);
   set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  set(CURLOPT_MAXCONNECTS, kConnectionsKept);
   set(CURLOPT_MAXAGE_CONN,
       std::max<long>(
           1, static_cast<long>(std::chrono::floor<Seconds>(options_.keep_alive_idle_max).count())));
@@ -247,8 +259,29 @@ void CurlTransport::fill(HeaderList& list, const HttpRequest& request) {
   list.add(request.expect_continue ? "Expect: 100-continue" : "Expect:");
 }
 
+std::optional<CURLcode> CurlTransport::perform() {
+  if (curl_multi_add_handle(multi_, handle_) != CURLM_OK) return CURLE_OUT_OF_MEMORY;
+  std::optional<CURLcode> result;
+  for (;;) {
+    int running = 0, queued = 0;
+    const CURLMcode performed = curl_multi_perform(multi_, &running);
+    if (performed != CURLM_OK) result = CURLE_OUT_OF_MEMORY;
+    while (const CURLMsg* message = curl_multi_info_read(multi_, &queued)) {
+      if (message->msg == CURLMSG_DONE) result = message->data.result;
+    }
+    if (result || running == 0) break;
+    const Monotonic now = system_clock().monotonic();
+    if (now >= ThreadDeadline::current()) break;
+    const Nanoseconds wait = ThreadDeadline::next_look(now, now + kPollMax) - now;
+    curl_multi_poll(multi_, nullptr, 0, static_cast<int>(to_milliseconds(wait)), nullptr);
+  }
+  curl_multi_remove_handle(multi_, handle_);  // ends what is still under way
+  return result;
+}
+
 Result<HttpResponse> CurlTransport::send(const HttpRequest& request, Monotonic deadline) {
-  const Nanoseconds remaining = deadline - system_clock().monotonic();
+  const Nanoseconds remaining =
+      std::min(deadline, ThreadDeadline::current()) - system_clock().monotonic();
   const Result<Url> url = parse_url(request.url);
   if (!url) return std::unexpected(url.error());
   // The query may carry signatures; the operator needs to know only whom we talked to.
@@ -279,7 +312,7 @@ Result<HttpResponse> CurlTransport::send(const HttpRequest& request, Monotonic d
   set(CURLOPT_WRITEDATA, static_cast<void*>(&transfer));
   set(CURLOPT_ERRORBUFFER, error_text);
 
-  const CURLcode code = curl_easy_perform(handle_);
+  const std::optional<CURLcode> performed = perform();
   // The handle must not keep pointers into this frame.
   curl_easy_setopt(handle_, CURLOPT_ERRORBUFFER, nullptr);
   curl_easy_setopt(handle_, CURLOPT_HTTPHEADER, nullptr);
@@ -287,6 +320,8 @@ Result<HttpResponse> CurlTransport::send(const HttpRequest& request, Monotonic d
   if (transfer.file_short) {
     return fail(ErrorCode::Io, what + ": the file to send is shorter than announced");
   }
+  if (!performed) return fail(ErrorCode::Timeout, what + ": cut short by the shutdown");
+  const CURLcode code = *performed;
   if (code != CURLE_OK && !transfer.response.body_cut) {
     return fail(classify(code),
                 what + ": " + (error_text[0] != '\0' ? error_text : curl_easy_strerror(code)));

@@ -79,7 +79,8 @@ struct HttpResponse {
 class HttpTransport {
  public:
   virtual ~HttpTransport() = default;
-  // Blocks until the answer is complete or `deadline` has passed. Every status is an answer, not an
+  // Blocks until the answer is complete or `deadline`, or the thread's own (ThreadDeadline), has
+  // passed. Every status is an answer, not an
   // error. Errors: Timeout; Unavailable (resolve, connect, TLS, reset); InvalidArgument (the URL);
   // Denied (the peer's certificate is not trusted); Io (the file body).
   [[nodiscard]] virtual Result<HttpResponse> send(const HttpRequest& request,

@@ -10,6 +10,7 @@
 #include <random>
 #include <thread>
 
+#include "base/thread_deadline.h"
 #include "base/unique_fd.h"
 #include "http/http_client.h"
 #include "http/testing/fake_http_transport.h"
@@ -273,6 +274,34 @@ TEST(CurlTransport, DeadlineRefusedConnectionAndResetAreToldApart) {
   const auto injected = transport->send(split, in(Seconds(5)));
   ASSERT_FALSE(injected);
   EXPECT_EQ(injected.error().code, ErrorCode::InvalidArgument);
+}
+
+TEST(CurlTransport, ADeadlineBroughtForwardCutsTheRequestShort) {
+  RawServer server([](const std::string&, const std::string&) {
+    std::this_thread::sleep_for(Seconds(2));
+    return std::string();
+  });
+  const auto transport = make_curl_transport();
+  HttpRequest request;
+  request.url = server.url();
+  std::atomic<int64_t> deadline_ns{INT64_MAX};
+  std::thread shutdown([&] {
+    std::this_thread::sleep_for(Milliseconds(100));
+    deadline_ns.store(in(Milliseconds(50)).time_since_epoch().count());
+  });
+  const Monotonic began = system_clock().monotonic();
+  {
+    const ThreadDeadline scope(deadline_ns);
+    const Result<HttpResponse> answer = transport->send(request, in(Seconds(30)));
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, ErrorCode::Timeout);
+    EXPECT_THAT(answer.error().message, HasSubstr("cut short by the shutdown"));
+    EXPECT_LT(system_clock().monotonic() - began, Seconds(1));
+    // It stays passed: nothing is begun any more.
+    EXPECT_EQ(transport->send(request, in(Seconds(30))).error().code, ErrorCode::Timeout);
+  }
+  EXPECT_EQ(ThreadDeadline::current(), Monotonic::max());
+  shutdown.join();
 }
 
 TEST(CurlTransport, AClosedIdleConnectionIsReplacedInSilence) {

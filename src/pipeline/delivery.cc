@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/fingerprint.h"
+#include "base/thread_deadline.h"
 
 namespace noroshi {
 namespace {
@@ -130,6 +131,7 @@ Monotonic DeliveryWorker::attempt_deadline() const {
 // ---------------------------------------------------------------------------------------------------
 
 void DeliveryWorker::run() {
+  const ThreadDeadline scope(drain_deadline_ns_);  // drain() cuts short what is under way
   output_->start(metrics_);
   while (!expired()) {
     woken_.store(false);
@@ -628,19 +630,23 @@ DeliveryState DeliveryWorker::state() const {
   return state;
 }
 
-std::optional<uint64_t> DeliveryWorker::left() {
+std::optional<UndeliveredRecords> DeliveryWorker::left(Monotonic until) {
   CHECK(!thread_.joinable(), "left() after join()");
-  uint64_t count = 0;
+  UndeliveredRecords left;
   const std::unique_ptr<JournalReader> reader = journal_.make_reader(saved_.low_water);
   EntryHead head;
   for (;;) {
     const Result<ReadOutcome> outcome = reader->next(head);
     if (!outcome) return std::nullopt;
-    if (*outcome == ReadOutcome::End) return count;
+    if (*outcome == ReadOutcome::End) return left;
     if (*outcome == ReadOutcome::Lost) continue;
     if (routes_.selects_none(settings_.output_index, head.routing.route_table, head.routing.marks))
       continue;
     ChunkView chunk;
+    if (clock_.monotonic() >= until) {
+      left.at_least = true;
+      return left;
+    }
     const Result<ReadOutcome> loaded = reader->load(chunk);
     if (!loaded) return std::nullopt;
     if (*loaded != ReadOutcome::Entry) continue;
@@ -654,7 +660,7 @@ std::optional<uint64_t> DeliveryWorker::left() {
       const Offset offset = chunk.offset(selected_[i]);
       const auto group = groups_.find(bounded_key(keys_[i]));
       const bool settled = group != groups_.end() && offset < group->second->delivered;
-      if (offset >= saved_.low_water && !settled) ++count;
+      if (offset >= saved_.low_water && !settled) ++left.count;
     }
   }
 }

@@ -66,6 +66,11 @@ struct DeliveryState {
   bool stuck = false;            // an operation is far beyond its deadline
 };
 
+struct UndeliveredRecords {
+  uint64_t count = 0;
+  bool at_least = false;  // there was no time to count all of them
+};
+
 class DeliveryWorker {
  public:
   // Everything referred to outlives the worker.
@@ -80,14 +85,15 @@ class DeliveryWorker {
   // Closes and sends all open batches soon, as an operator asks.
   void deliver_now();
   // Shutdown: no more chunks will be appended. Delivers everything, ignoring ages, or gives up at
-  // `deadline`; what is undelivered then stays in the journal.
+  // `deadline`, in the middle of a request if need be; what is undelivered then stays in the
+  // journal. A second call may bring the deadline forward.
   void drain(Monotonic deadline);
   void join();
 
   [[nodiscard]] DeliveryState state() const;
-  // Records of this output still undelivered; scans the journal. Nothing if it cannot be read. Only
-  // after join().
-  [[nodiscard]] std::optional<uint64_t> left();
+  // Records of this output still undelivered; scans the journal, and stops counting at `until`.
+  // Nothing if it cannot be read. Only after join().
+  [[nodiscard]] std::optional<UndeliveredRecords> left(Monotonic until = Monotonic::max());
   [[nodiscard]] int shutdown_order() const { return output_->shutdown_order(); }
   [[nodiscard]] const std::string& instance() const { return settings_.instance; }
   [[nodiscard]] const OutputMetrics& metrics() const { return metrics_; }

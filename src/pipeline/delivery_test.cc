@@ -168,7 +168,7 @@ class DeliveryTest : public testing::Test {
   uint64_t finish(std::unique_ptr<DeliveryWorker> worker, Nanoseconds grace = Seconds(10)) {
     worker->drain(system_clock().monotonic() + grace);
     worker->join();
-    const uint64_t left = *worker->left();
+    const uint64_t left = worker->left()->count;
     worker.reset();
     checkpoint_ = *journal_->register_output("fake");
     return left;

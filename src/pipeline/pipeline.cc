@@ -15,6 +15,9 @@ namespace {
 constexpr Nanoseconds kQuiet = Milliseconds(200);
 constexpr Nanoseconds kPollInterval = Milliseconds(20);
 constexpr Nanoseconds kCloseDeadline = Seconds(1);
+// Counting what is left reads a backlog that may be gigabytes: after this long the report says "at
+// least".
+constexpr Nanoseconds kCountLeftMax = Milliseconds(500);
 
 std::string grouped(uint64_t number) {
   std::string digits = std::to_string(number);
@@ -127,7 +130,7 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
   // The loop ends by itself when the last acknowledgement is written and the last socket closed.
   running_->keep_running.reset();
   const Monotonic closed_by = clock.monotonic() + kCloseDeadline;
-  while (!running_->ended.load() && clock.monotonic() < closed_by)
+  while (!running_->ended.load() && clock.monotonic() < closed_by && !hurry.load())
     std::this_thread::sleep_for(kPollInterval);
   running_->loop.stop();
   running_->thread.join();
@@ -154,6 +157,7 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
   uint64_t accepted = 0;
   for (const InputInstance& input : inputs_) accepted += input.metrics->records.get();
   ShutdownReport report{.complete = running_->ingest->refused() == 0,
+                        .kept = running_->ingest->refused() == 0 && !journal_->in_memory(),
                         .summary = fmt::format("accepted {} records", grouped(accepted))};
   if (const uint64_t stored = running_->ingest->appended(); stored != accepted) {
     report.summary += fmt::format(", {} stored after filters", grouped(stored));
@@ -161,9 +165,11 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
   if (const uint64_t refused = running_->ingest->refused(); refused > 0) {
     report.summary += fmt::format(", {} of them could not be stored", grouped(refused));
   }
+  const Monotonic counted_by = clock.monotonic() + kCountLeftMax;
   for (OutputInstance& output : outputs_) {
-    const std::optional<uint64_t> left = output.worker->left();
-    report.complete = report.complete && left == 0u;
+    const std::optional<UndeliveredRecords> left = output.worker->left(counted_by);
+    const bool nothing_left = left && left->count == 0 && !left->at_least;
+    report.complete = report.complete && nothing_left;
     report.summary += fmt::format("; {}: {} delivered, {} dropped", output.metrics->name,
                                   grouped(output.metrics->records.get()),
                                   grouped(output.metrics->dropped_total()));
@@ -176,11 +182,14 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
       }
     }
     if (!reasons.empty()) report.summary += " (" + reasons + ")";
-    report.summary += left ? fmt::format(", {} left", grouped(*left)) : ", an unknown number left";
-    if (left != 0u)
+    report.summary +=
+        left ? fmt::format(", {}{} left", left->at_least ? "at least " : "", grouped(left->count))
+             : ", an unknown number left";
+    if (!nothing_left)
       report.summary +=
           journal_->in_memory() ? " and LOST with this process" : " in " + journal_description_;
   }
+  report.kept = report.kept || report.complete;
   return report;
 }
 

@@ -61,6 +61,7 @@ struct OutputInstance {
 
 struct ShutdownReport {
   bool complete = false;     // everything accepted was delivered or dropped with a reason
+  bool kept = false;         // what is not is in a journal that outlives the process
   std::string summary = {};  // the last line of the log
 };
 

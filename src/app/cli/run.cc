@@ -174,7 +174,7 @@ int run(const RunArguments& arguments) {
   } else {
     log_error("noroshi", "{}", report.summary);
   }
-  return report.complete ? 0 : 1;
+  return report.kept ? 0 : 1;  // what is kept is delivered by the next start
 }
 
 int check(const RunArguments& arguments) {

@@ -23,8 +23,9 @@ struct RunArguments {
   int verbosity = 0;                             // -v adds one, -q sets -1
 };
 
-// Runs the pipeline until SIGTERM, SIGINT or SIGQUIT. 0: all was delivered; 1: the configuration is
-// wrong, or something is left (the last line says what and where).
+// Runs the pipeline until SIGTERM, SIGINT or SIGQUIT. 0: all was delivered, or a journal on disk
+// keeps the rest (the last line says what and where); 1: the configuration is wrong, or records are
+// lost with this process (its journal was in memory).
 [[nodiscard]] int run(const RunArguments& arguments);
 
 // Builds everything, keeps nothing, prints every problem and the effective pipeline. 0 or 1.
