@@ -162,8 +162,9 @@ class PipelineBuilder {
       }
       diagnostics_.error(
           where_of_input(conflict.claim.owner),
-          fmt::format("{} and {} want the same port {} for different protocols",
-                      conflict.claim.owner, conflict.winner.owner, conflict.claim.port));
+          fmt::format("{} and {} want the same port {}: one speaks {}, the other {}",
+                      conflict.claim.owner, conflict.winner.owner, conflict.claim.port,
+                      conflict.claim.kind, conflict.winner.kind));
     }
     for (size_t i = 0; i < pipeline_->inputs_.size(); ++i) {
       const Status bound = pipeline_->inputs_[i].input->bind(running_.loop);

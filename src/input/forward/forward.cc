@@ -18,10 +18,11 @@ struct SectionOptions {
   LocatedText unix_perm;
   ByteSize buffer_chunk_size, buffer_max_size, decompressed_max_size;
   int64_t backlog = 0, connections_max = 0;
+  Nanoseconds accept_timeout;
   LocatedText shared_key;
+  std::string self_hostname;
   std::vector<LocatedText> users;
   bool empty_shared_key = false;
-  bool tls = false;
 };
 
 const OptionTable<SectionOptions>& forward_option_table() {
@@ -64,23 +65,31 @@ const OptionTable<SectionOptions>& forward_option_table() {
                 "Open connections; further ones wait in the kernel's queue. noroshi's own.")
         .between("1", "100000")
         .last_wins()
-        .option("shared_key", &S::shared_key, "Not supported yet: an error.")
+        .option("net.accept_timeout", &S::accept_timeout, "10s",
+                "Longest time for the handshakes, of TLS and of the protocol.")
+        .between("100ms", "10m")
         .last_wins()
-        .option("security.users", &S::users, "Not supported yet: an error.")
+        .option("shared_key", &S::shared_key,
+                "Clients must prove that they know it, and are shown that we do.")
+        .last_wins()
+        .option("self_hostname", &S::self_hostname, "localhost",
+                "What we call ourselves in that handshake.")
+        .last_wins()
+        .option("security.users", &S::users,
+                "`NAME PASSWORD` of one user; then clients must be one of them, too. Needs "
+                "shared_key.")
         .option("empty_shared_key", &S::empty_shared_key, "false",
-                "Not supported yet: `true` is an error.")
-        .last_wins()
-        .option("tls", &S::tls, "off", "Not supported yet: `on` is an error.")
+                "A handshake with an empty shared_key, for the sake of security.users.")
         .last_wins();
-    t.ignored("self_hostname", "accepted; only the handshake uses it")
-        .ignored("tls.*", "accepted; without effect while tls is off")
-        .ignored("net.*", "accepted; connections are never closed for being idle");
+    t.ignored("net.*", "accepted; connections are never closed for being idle");
     return t;
   }();
   return table;
 }
 
-std::vector<OptionInfo> forward_options() { return forward_option_table().options(); }
+std::vector<OptionInfo> forward_options() {
+  return with_tls_server_options(forward_option_table().options());
+}
 
 // The address both for binding and for comparing with other inputs' addresses.
 std::string host_of(const ForwardOptions& options) {
@@ -113,6 +122,7 @@ class ForwardInput final : public Input {
     if (options_.listens_on_tcp() && (registry_ == nullptr || registry_->listens(claim_))) {
       NOROSHI_ASSIGN(auto listener, StreamListener::listen_tcp(loop, host_of(options_),
                                                                port_of(options_), backlog));
+      listener->use_tls(options_.tls, options_.accept_timeout);
       addresses_ = listener->address() + (addresses_.empty() ? "" : ", " + addresses_);
       listeners_.push_back(std::move(listener));
     }
@@ -128,6 +138,8 @@ class ForwardInput final : public Input {
     options.frame_bytes_max = options_.buffer_max_size.bytes;
     options.inflated_bytes_max = options_.decompressed_max_size.bytes;
     options.connections_max = static_cast<size_t>(options_.connections_max);
+    options.handshake_wait_max = options_.accept_timeout;
+    options.security = options_.security;
     options.clock = &clock_;
     server_ = std::make_unique<forward::Server>(*loop_, std::move(options), sink, metrics);
     for (auto& listener : listeners_) server_->serve(std::move(listener));
@@ -154,17 +166,44 @@ class ForwardInput final : public Input {
   std::unique_ptr<forward::Server> server_;
 };
 
-void refuse_security(const SectionOptions& given, const Section& section,
-                     Diagnostics& diagnostics) {
-  // To listen without the protection that was asked for would be worse than not to start.
-  const auto refuse = [&](std::string_view option, SourceLocation where) {
-    diagnostics.error(std::move(where), fmt::format("forward: {} is not supported yet", option))
-        .help("remove it; on ECS and Fargate the input is reached from inside the task only");
-  };
-  if (!given.shared_key.text.empty()) refuse("shared_key", given.shared_key.where);
-  for (const LocatedText& user : given.users) refuse("security.users", user.where);
-  if (given.empty_shared_key) refuse("empty_shared_key", section.where_of("empty_shared_key"));
-  if (given.tls) refuse("tls", section.where_of("tls"));
+std::optional<forward::Security> security_of(const SectionOptions& given, const Section& section,
+                                             Diagnostics& diagnostics) {
+  // A key that a variable should have held: to listen without it would let everybody in.
+  if (section.find("shared_key") != nullptr && given.shared_key.text.empty()) {
+    diagnostics.error(section.where_of("shared_key"), "forward: shared_key is empty")
+        .help("is its variable set? For a handshake without a key write \"empty_shared_key true\"");
+  }
+  if (!given.shared_key.text.empty() && given.empty_shared_key) {
+    diagnostics
+        .error(section.where_of("empty_shared_key"),
+               "forward: shared_key and empty_shared_key contradict each other")
+        .help("remove one of them");
+  }
+  forward::Security security{.own = {given.shared_key.text, given.self_hostname}};
+  for (const LocatedText& user : given.users) {
+    const std::string_view text = trim(user.text);
+    const size_t blank = text.find(' ');
+    if (blank == std::string_view::npos) {
+      diagnostics.error(user.where, "forward: security.users takes a name and a password")
+          .help("for example security.users alice ${ALICE_PASSWORD}");
+      continue;
+    }
+    security.users.push_back(
+        {std::string(text.substr(0, blank)), std::string(trim(text.substr(blank)))});
+  }
+  const bool handshake = !given.shared_key.text.empty() || given.empty_shared_key;
+  if (!handshake && !given.users.empty()) {
+    diagnostics.error(given.users.front().where, "forward: security.users needs shared_key as well")
+        .help("set shared_key, or empty_shared_key true");
+  }
+  if (!handshake) return std::nullopt;
+  return security;
+}
+
+// Claims of one kind share a listener: what a client must do first is part of it.
+std::string kind_of(const ForwardOptions& options) {
+  return fmt::format("forward{}{}", options.tls ? " over TLS" : "",
+                     options.security ? " with shared_key" : "");
 }
 
 std::optional<MadeInput> make(const Section& section, InputContext& context,
@@ -182,7 +221,13 @@ std::optional<MadeInput> make(const Section& section, InputContext& context,
   options.decompressed_max_size = given.decompressed_max_size;
   options.backlog = given.backlog;
   options.connections_max = given.connections_max;
-  refuse_security(given, section, diagnostics);
+  options.accept_timeout = given.accept_timeout;
+  options.security = security_of(given, section, diagnostics);
+  options.tls = make_tls_server(section, diagnostics);
+  if (options.tls && !options.listens_on_tcp()) {
+    diagnostics.warning(section.where_of("tls"), "forward: a Unix socket is read without TLS")
+        .help("remove tls, or set listen or port for a TCP listener beside the socket");
+  }
 
   if (const std::string& text = given.unix_perm.text; !text.empty()) {
     uint32_t permissions = 0;
@@ -210,15 +255,17 @@ std::optional<MadeInput> make(const Section& section, InputContext& context,
   size_t claim = 0;
   std::string addresses;
   if (options.listens_on_tcp()) {
-    claim = context.listeners.claim({.kind = "forward",
+    claim = context.listeners.claim({.kind = kind_of(options),
                                      .owner = context.instance_name,
                                      .host = host_of(options),
                                      .port = port_of(options)});
-    addresses = fmt::format("{}:{}", host_of(options), port_of(options));
+    addresses =
+        fmt::format("{}:{}{}", host_of(options), port_of(options), options.tls ? " with TLS" : "");
   }
   if (!options.unix_path.empty())
     addresses += (addresses.empty() ? "unix:" : " and unix:") + options.unix_path;
-  made.description = "Forward protocol on " + addresses;
+  made.description = fmt::format("Forward protocol{} on {}",
+                                 options.security ? " with shared_key" : "", addresses);
   made.input = make_forward(std::move(options), context.instance_name, &context.listeners, claim,
                             context.clock);
   return made;

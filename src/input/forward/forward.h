@@ -1,10 +1,12 @@
 // The `forward` input: the Forward protocol of Fluentd, Fluent Bit and Docker's fluentd log driver,
 // over TCP and Unix sockets. README.md says what it takes and what happens when something is wrong.
 //
-//   frame, extent     where a frame ends, what it is          chunk_collector  one chunk per tag
-//   and read entry_decoder     its records                             ack_window       acks, and
-//   repeated requests inflater          gzip and zstd, streaming                session, server
-//   connections
+//   frame, extent    where a frame ends, what it is and its ack id
+//   entry_decoder    its records
+//   inflater         gzip and zstd, streaming
+//   chunk_collector  one chunk per tag and read
+//   ack_window       acks, and repeated requests
+//   session, server  connections; the handshake is net/forward_handshake
 #pragma once
 
 #include <cstdint>
@@ -15,6 +17,8 @@
 #include "base/clock.h"
 #include "config/option_table.h"
 #include "input/plugin.h"
+#include "net/forward_handshake.h"
+#include "net/tls.h"
 
 namespace noroshi {
 
@@ -30,6 +34,9 @@ struct ForwardOptions {
   ByteSize decompressed_max_size{256 << 20};
   int64_t backlog = 128;
   int64_t connections_max = 4096;
+  Nanoseconds accept_timeout = Seconds(10);  // for the handshakes of TLS and of the protocol
+  std::shared_ptr<TlsContext> tls = {};      // of the TCP listener; null: none
+  std::optional<forward::Security> security = {};
 
   [[nodiscard]] bool listens_on_tcp() const { return unix_path.empty() || !listen.empty() || port; }
 };

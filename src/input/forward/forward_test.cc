@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <array>
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <filesystem>
+#include <thread>
 
 #include "config/diagnostics.h"
 #include "config/document.h"
@@ -14,7 +17,9 @@
 #include "input/recording_sink.h"
 #include "input/test_section.h"
 #include "net/listener_registry.h"
+#include "net/stream_client.h"
 #include "net/stream_listener.h"
+#include "net/testing/test_certificates.h"
 #include "parser/parser_registry.h"
 
 namespace noroshi::forward {
@@ -24,7 +29,7 @@ using namespace std::chrono_literals;
 
 const std::string kSeconds = integer(1'700'000'000);
 
-class ForwardConfiguration : public testing::Test {
+class ForwardConfiguration : public ::testing::Test {
  protected:
   std::optional<MadeInput> make(
       const std::vector<std::pair<std::string, std::string>>& properties) {
@@ -133,10 +138,9 @@ TEST_F(ForwardConfiguration, EveryKeyOfFluentBitIsKnown) {
 
 TEST_F(ForwardConfiguration, WhatCannotBeIsAnErrorNotAGuess) {
   for (const auto& [key, value] :
-       std::vector<std::pair<std::string, std::string>>{{"shared_key", "secret"},
+       std::vector<std::pair<std::string, std::string>>{{"shared_key", ""},
                                                         {"security.users", "user pass"},
                                                         {"tls", "on"},
-                                                        {"empty_shared_key", "true"},
                                                         {"unix_perm", "rw-"},
                                                         {"unix_perm", "99"},
                                                         {"port", "65536"},
@@ -148,8 +152,103 @@ TEST_F(ForwardConfiguration, WhatCannotBeIsAnErrorNotAGuess) {
     EXPECT_FALSE(make({{"Name", "forward"}, {key, value}})) << key;
     EXPECT_GE(diagnostics_.error_count(), 1u) << key;
   }
-  EXPECT_FALSE(make({{"Name", "forward"}, {"tls", "on"}, {"shared_key", "x"}, {"unix_perm", "x"}}));
+  EXPECT_FALSE(make({{"Name", "forward"}, {"tls", "on"}, {"shared_key", ""}, {"unix_perm", "x"}}));
   EXPECT_EQ(diagnostics_.error_count(), 3u) << "all problems at once";
+}
+
+TEST_F(ForwardConfiguration, Security) {
+  EXPECT_TRUE(make({{"Name", "forward"}, {"shared_key", "secret"}, {"self_hostname", "me"}}));
+  EXPECT_TRUE(make({{"Name", "forward"},
+                    {"empty_shared_key", "true"},
+                    {"security.users", "alice pass word"},
+                    {"security.users", "bob x"}}));
+  const auto made = make({{"Name", "forward"}, {"shared_key", "s"}, {"security.users", "alice"}});
+  EXPECT_FALSE(made);
+  EXPECT_NE(diagnostics_.render().find("a name and a password"), std::string::npos);
+  EXPECT_FALSE(make({{"Name", "forward"}, {"shared_key", "s"}, {"empty_shared_key", "on"}}));
+
+  noroshi::testing::TestCertificates certificates;
+  const auto files = certificates.issue("localhost");
+  const auto secure = make({{"Name", "forward"},
+                            {"listen", "127.0.0.1"},
+                            {"port", "0"},
+                            {"shared_key", "s"},
+                            {"tls", "on"},
+                            {"tls.crt_file", files.certificate},
+                            {"tls.key_file", files.key},
+                            {"tls.debug", "1"},
+                            {"net.accept_timeout", "5"}});
+  ASSERT_TRUE(secure) << diagnostics_.render();
+  EXPECT_EQ(secure->description, "Forward protocol with shared_key on 127.0.0.1:0 with TLS");
+}
+
+TEST_F(ForwardConfiguration, ASecureAndAPlainOneDoNotShareAPort) {
+  ASSERT_TRUE(make({{"Name", "forward"}, {"Listen", "127.0.0.1"}, {"shared_key", "s"}}));
+  ASSERT_TRUE(make({{"Name", "forward"}, {"Listen", "0.0.0.0"}}));
+  const auto conflicts = listeners_.resolve();
+  ASSERT_EQ(conflicts.size(), 1u);
+  EXPECT_FALSE(conflicts[0].same_kind);
+}
+
+// TLS below, the handshake above it, records at the end.
+TEST_F(ForwardConfiguration, TlsAndSharedKeyTogether) {
+  noroshi::testing::TestCertificates certificates;
+  const auto files = certificates.issue("localhost");
+  auto made = make({{"Name", "forward"},
+                    {"listen", "127.0.0.1"},
+                    {"port", "0"},
+                    {"shared_key", "secret"},
+                    {"tls", "on"},
+                    {"tls.verify_client_cert", "on"},
+                    {"tls.ca_file", certificates.authority()},
+                    {"tls.crt_file", files.certificate},
+                    {"tls.key_file", files.key}});
+  ASSERT_TRUE(made) << diagnostics_.render();
+  ASSERT_TRUE(made->input->bind(loop_));
+  RecordingSink sink;
+  InputMetrics metrics;
+  made->input->start(sink, metrics);
+  const std::string address = made->input->listening_on();
+  std::atomic<bool> done = false;
+  std::string ack;
+  std::thread sender([&] {
+    const auto mine = certificates.issue("app");
+    const auto tls =
+        TlsContext::make(TlsContext::Role::Client, {.ca_file = certificates.authority(),
+                                                    .crt_file = mine.certificate,
+                                                    .key_file = mine.key})
+            .value();
+    const Monotonic deadline = system_clock().monotonic() + 5s;
+    const auto port = static_cast<uint16_t>(std::stoi(address.substr(address.find(':') + 1)));
+    auto client = StreamClient::connect({.host = "localhost", .port = port}, tls, deadline);
+    EXPECT_TRUE(client) << client.error().message;
+    std::array<char, 4096> buffer;
+    const auto receive = [&]() -> std::string {
+      const auto count = (*client)->read(buffer, deadline);
+      EXPECT_TRUE(count) << count.error().message;
+      return count ? std::string(buffer.data(), *count) : std::string();
+    };
+    const auto hello = decode_hello(receive());
+    EXPECT_TRUE(hello && *hello);
+    const Credentials own{"secret", "me"};
+    EXPECT_TRUE((*client)->write(encode(answer_hello((*hello)->message, own, {})), deadline));
+    const auto pong = decode_pong(receive());
+    EXPECT_TRUE(pong && *pong && (*pong)->message.accepted);
+    std::string frames;  // more than one TLS record
+    for (int n = 0; n < 2000; ++n) frames += message("app", kSeconds, log_record("a line of text"));
+    frames += array({text("app"), kSeconds, log_record("last"), map({text("chunk"), text("id")})});
+    EXPECT_TRUE((*client)->write(frames, deadline));
+    ack = receive();
+    done = true;
+  });
+  for (int n = 0; n < 2000 && !done; ++n) {
+    loop_.restart();
+    loop_.run_one_for(5ms);
+  }
+  sender.join();
+  EXPECT_EQ(ack, map({text("ack"), text("id")}));
+  EXPECT_EQ(sink.records.size(), 2001u);
+  made->input->close();
 }
 
 TEST_F(ForwardConfiguration, ATakenPortIsAnErrorOfBind) {

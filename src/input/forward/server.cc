@@ -61,7 +61,7 @@ void Server::accept(std::unique_ptr<StreamConnection> connection) {
   if (sessions_.size() >= options_.connections_max) {
     for (const auto& listener : listeners_) listener->pause();
   }
-  session->listen();
+  session->start();
 }
 
 void Server::remove(Session& session) {
@@ -223,12 +223,15 @@ void Server::check_deadlines() {
   bool any = false;
   std::vector<std::shared_ptr<Session>> sessions;
   for (const auto& [key, session] : sessions_) {
-    if (session->memory_deadline() || session->acks_deadline()) sessions.push_back(session);
+    if (session->memory_deadline() || session->acks_deadline() || session->handshake_deadline())
+      sessions.push_back(session);
   }
   for (const auto& session : sessions) {
     if (stalled_) {  // it is us who do not read now
       if (session->memory_deadline())
         session->set_memory_deadline(now() + options_.unfinished_wait_max);
+      if (session->handshake_deadline())
+        session->set_handshake_deadline(now() + options_.handshake_wait_max);
       any = true;
       continue;
     }
@@ -236,6 +239,8 @@ void Server::check_deadlines() {
       metrics_.malformed.add();
       session->refuse(
           "its unfinished frame is too slow, and other connections wait for the memory");
+    } else if (session->handshake_deadline() && *session->handshake_deadline() <= now()) {
+      session->refuse("it does not finish the handshake");
     } else if (session->acks_deadline() && *session->acks_deadline() <= now()) {
       session->refuse("it does not read its acks");
     } else {

@@ -32,8 +32,10 @@ struct ServerOptions {
   uint64_t inflated_bytes_max = kInflatedBytesMax;
   size_t connections_max = 4096;
   Nanoseconds unfinished_wait_max =
-      Seconds(10);                         // a frame others wait for must be complete by then
-  Nanoseconds ack_wait_max = Seconds(60);  // a peer that does not read its acks
+      Seconds(10);                               // a frame others wait for must be complete by then
+  Nanoseconds ack_wait_max = Seconds(60);        // a peer that does not read its acks
+  Nanoseconds handshake_wait_max = Seconds(10);  // from HELO to PING
+  std::optional<Security> security = {};         // unset: no handshake
   const Clock* clock = &system_clock();
 };
 

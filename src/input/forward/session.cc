@@ -16,6 +16,8 @@ constexpr size_t kAckBytesMax = 256 << 10;
 constexpr size_t kLargeFrameSlack = 4096;
 // Shutdown: how long one connection is read after it was shut for reading.
 constexpr Nanoseconds kReadToTheEndMax = Seconds(2);
+// Of the names a client gives itself, in the log.
+constexpr size_t kNameBytesShown = 64;
 constexpr std::string_view kAckHead =
     "\x81\xa3"
     "ack";  // {"ack": …
@@ -24,6 +26,16 @@ constexpr std::string_view kAckHead =
 
 Session::Session(Server& server, std::unique_ptr<StreamConnection> connection)
     : server_(server), connection_(std::move(connection)) {}
+
+void Session::start() {
+  if (const auto& security = server_.options().security; security) {
+    hello_ = std::make_unique<Hello>(make_hello(*security));
+    handshake_deadline_ = server_.now() + server_.options().handshake_wait_max;
+    send(encode(*hello_));
+    server_.arm_deadlines();
+  }
+  listen();
+}
 
 void Session::listen() {
   if (closed_ || draining_ || std::exchange(listening_, true)) return;
@@ -132,7 +144,7 @@ void Session::consume() {
   const auto self = shared_from_this();
   if (!server_.deliver(*this)) return;  // what was left when the sink was full
   for (;;) {
-    const Next next = frame_bytes_ != 0 ? decode_frame() : next_frame();
+    const Next next = hello_ ? shake_hands() : frame_bytes_ != 0 ? decode_frame() : next_frame();
     if (next == Next::Incomplete) break;
     if (next == Next::Full && !server_.deliver(*this)) return;
   }
@@ -151,6 +163,32 @@ void Session::consume() {
     return;
   }
   listen();
+}
+
+// The PING of a client, and our PONG to it.
+Session::Next Session::shake_hands() {
+  const std::string_view bytes(data_ + taken_, data_size_ - taken_);
+  if (bytes.empty() || !refusal_.empty()) return Next::Incomplete;
+  const auto decoded = decode_ping(bytes);
+  if (!decoded) {
+    refusal_ = fmt::format("{} (shared_key is set here: a client must know it, too)",
+                           decoded.error().message);
+    return Next::Incomplete;
+  }
+  if (!*decoded) return Next::Incomplete;
+  const Ping& ping = (*decoded)->message;
+  const Pong pong = answer_ping(ping, *hello_, *server_.options().security);
+  send(encode(pong));
+  if (!pong.accepted) {
+    refusal_ = fmt::format(
+        "{} (it calls itself \"{}\"{}{})", pong.reason, ping.hostname.substr(0, kNameBytesShown),
+        ping.username.empty() ? "" : ", user ", ping.username.substr(0, kNameBytesShown));
+    return Next::Incomplete;
+  }
+  taken_ += (*decoded)->bytes;
+  hello_.reset();
+  handshake_deadline_.reset();
+  return Next::More;
 }
 
 Session::Next Session::next_frame() {
@@ -254,7 +292,12 @@ void Session::refuse(std::string_view reason) {
 }
 
 void Session::acknowledge(std::string_view ack_id) {
-  acks_.append(kAckHead).append(ack_id);
+  acks_.append(kAckHead);
+  send(ack_id);
+}
+
+void Session::send(std::string_view bytes) {
+  acks_.append(bytes);
   if (!std::exchange(acks_noted_, true)) server_.note_acks(*this);
 }
 

@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "input/forward/ack_window.h"
 #include "input/forward/frame.h"
+#include "net/forward_handshake.h"
 #include "net/stream_listener.h"
 
 namespace noroshi::forward {
@@ -28,6 +29,8 @@ class Session final : public AckReceiver, public std::enable_shared_from_this<Se
  public:
   Session(Server& server, std::unique_ptr<StreamConnection> connection);
 
+  // Begins: says HELO where a handshake is asked for, and listens.
+  void start();
   // Waits for the peer's next bytes.
   void listen();
   // Reads once and takes what came. Called when there may be something to read.
@@ -45,6 +48,9 @@ class Session final : public AckReceiver, public std::enable_shared_from_this<Se
   void flush_acks();
 
   [[nodiscard]] const std::string& peer() const { return connection_->peer(); }
+  // By when the handshake must be done; nothing while there is none under way.
+  [[nodiscard]] std::optional<Monotonic> handshake_deadline() const { return handshake_deadline_; }
+  void set_handshake_deadline(std::optional<Monotonic> deadline) { handshake_deadline_ = deadline; }
   // By when its unfinished frame must be complete, because others wait for its memory.
   void set_memory_deadline(std::optional<Monotonic> deadline) { memory_deadline_ = deadline; }
   [[nodiscard]] std::optional<Monotonic> memory_deadline() const { return memory_deadline_; }
@@ -59,12 +65,14 @@ class Session final : public AckReceiver, public std::enable_shared_from_this<Se
   };
 
   [[nodiscard]] bool make_room();
+  [[nodiscard]] Next shake_hands();
   [[nodiscard]] Next next_frame();
   [[nodiscard]] Next decode_frame();
   void begin_frame(std::string_view frame);
   void keep_rest();
   void resize_buffer(size_t capacity);
   void end();
+  void send(std::string_view bytes);
 
   Server& server_;
   std::unique_ptr<StreamConnection> connection_;
@@ -81,6 +89,9 @@ class Session final : public AckReceiver, public std::enable_shared_from_this<Se
   size_t data_capacity_ = 0;
   size_t taken_ = 0;
 
+  std::unique_ptr<Hello> hello_;  // what we said; null: no handshake, or it is done
+  std::optional<Monotonic> handshake_deadline_;
+
   FrameScanner scanner_;
   uint64_t frame_bytes_ = 0;  // of the frame the decoder works on; 0: none
   std::shared_ptr<AckRequest> request_;
@@ -88,7 +99,7 @@ class Session final : public AckReceiver, public std::enable_shared_from_this<Se
   std::string refusal_;
   bool closed_ = false;
 
-  std::string acks_;
+  std::string acks_;  // and the handshake's messages
   size_t acks_sent_ = 0;
   bool acks_noted_ = false;  // the server will call flush_acks()
   bool waiting_for_writable_ = false;
