@@ -2,6 +2,7 @@
 
 #include "filter/grep/grep.h"
 #include "filter/modify/modify.h"
+#include "filter/multiline/multiline.h"
 #include "filter/parser/parser.h"
 #include "filter/partial_message/partial_message.h"
 #include "filter/record_modifier/record_modifier.h"
@@ -31,6 +32,7 @@ const PluginSet& all_plugins() {
       .filters = {
           &kGrepFilter,
           &kModifyFilter,
+          &kMultilineFilter,
           &kParserFilter,
           &kPartialMessageFilter,
           &kRecordModifierFilter,

@@ -80,6 +80,11 @@ OptionTable<S> make_table() {
                {"drop_oldest", WhenJournalFull::DropOldest},
                {"drop_least_severe", WhenJournalFull::DropLeastSevere}},
               "A full journal: stop reading the clients, or give up records. noroshi's own.")
+      .last_wins()
+      .option(
+          "multiline_buffer_limit", &S::multiline_buffer_limit, "2MB",
+          "Size of a message joined of several lines; a longer one goes on in a further record.")
+      .between("16KiB", "6MiB")
       .last_wins();
   table.ignored("daemon", accepted)
       .ignored("plugins_file", accepted, "has no effect: shared-object plugins cannot be loaded")
@@ -90,9 +95,8 @@ OptionTable<S> make_table() {
         "storage.inherit", "storage.keep.rejected", "storage.rejected.*"}) {
     table.ignored(name, one_buffer);
   }
-  for (const char* name :
-       {"flush.*", "dns.*", "scheduler.*", "coro_stack_size", "multiline_buffer_limit", "json.*",
-        "sp.*", "enable_chunk_trace", "hot_reload.*", "security.*"}) {
+  for (const char* name : {"flush.*", "dns.*", "scheduler.*", "coro_stack_size", "json.*", "sp.*",
+                           "enable_chunk_trace", "hot_reload.*", "security.*"}) {
     table.ignored(name, accepted);
   }
   return table;

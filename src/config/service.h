@@ -53,6 +53,8 @@ struct ServiceOptions {
   ByteSize storage_limit = {};  // of the journal; 0: not set
   WhenJournalFull storage_when_full = WhenJournalFull::Block;
 
+  ByteSize multiline_buffer_limit = {2'000'000};  // of one joined message
+
   SourceLocation where = {};  // of the first [SERVICE]; empty if there is none
   SourceLocation storage_path_where = {};
   SourceLocation http_where = {};  // of http_port, else http_listen, else http_server

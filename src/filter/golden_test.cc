@@ -23,6 +23,7 @@
 #include "config/diagnostics.h"
 #include "filter/grep/grep.h"
 #include "filter/modify/modify.h"
+#include "filter/multiline/multiline.h"
 #include "filter/parser/parser.h"
 #include "filter/partial_message/partial_message.h"
 #include "filter/record_modifier/record_modifier.h"
@@ -150,8 +151,9 @@ class FilterGolden : public testing::TestWithParam<std::string> {
   ManualClock clock_{Timestamp(Seconds(1795402380))};
 
   static const FilterPlugin* plugin(const std::string& name) {
-    for (const FilterPlugin* known : {&kParserFilter, &kGrepFilter, &kRecordModifierFilter,
-                                      &kModifyFilter, &kRewriteTagFilter, &kPartialMessageFilter}) {
+    for (const FilterPlugin* known :
+         {&kGrepFilter, &kModifyFilter, &kMultilineFilter, &kParserFilter, &kPartialMessageFilter,
+          &kRecordModifierFilter, &kRewriteTagFilter}) {
       if (known->name == name) return known;
     }
     return nullptr;
@@ -164,6 +166,9 @@ class FilterGolden : public testing::TestWithParam<std::string> {
     ParserRegistry parsers(clock_);
     for (const Section* section : document.find_all(SectionKind::Parser)) {
       parsers.add(*section, diagnostics);
+    }
+    for (const Section* section : document.find_all(SectionKind::MultilineParser)) {
+      parsers.multiline().add(*section, diagnostics);
     }
     const FilterContext context{.parsers = parsers, .instance_name = "test.0", .clock = clock_};
     for (const Section* section : document.find_all(SectionKind::Filter)) {

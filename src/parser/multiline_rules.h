@@ -67,6 +67,8 @@ class MultilineRules {
   [[nodiscard]] virtual bool is_probably_complete(State) const { return false; }
 
   [[nodiscard]] const MultilineOptions& options() const { return options_; }
+  // Blank lines that a message ends with are left out.
+  [[nodiscard]] bool drops_blank_end() const { return drops_blank_end_; }
   // Makes the line's record before anything else looks at it (docker, cri, `parser`): its options
   // if they are built in; a user's parser is options().parser.
   [[nodiscard]] const std::optional<ParserOptions>& line_parser() const { return line_parser_; }
@@ -83,6 +85,7 @@ class MultilineRules {
 
   MultilineOptions options_;
   std::optional<ParserOptions> line_parser_;
+  bool drops_blank_end_ = false;
 };
 
 }  // namespace noroshi

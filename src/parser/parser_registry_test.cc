@@ -65,18 +65,22 @@ std::string read_page() {
 }
 
 // UPDATE_GOLDEN=1 rewrites the table.
-TEST(ParserReadme, OptionTableIsFresh) {
-  std::string page = read_page();
-  const std::string marker = "<!-- options:parser_section -->\n";
-  const size_t begin = page.find(marker) + marker.size();
-  const size_t end = page.find("<!-- end -->", begin);
-  ASSERT_NE(end, std::string::npos);
-  const std::string fresh = render_markdown_table(ParserRegistry::option_table());
-  if (std::getenv("UPDATE_GOLDEN") != nullptr) {
-    page.replace(begin, end - begin, fresh);
-    std::ofstream(NOROSHI_SOURCE_DIR "/src/parser/README.md") << page;
-  } else {
-    EXPECT_EQ(page.substr(begin, end - begin), fresh) << "run with UPDATE_GOLDEN=1";
+TEST(ParserReadme, OptionTablesAreFresh) {
+  for (const auto& [marker, table] :
+       {std::pair<std::string, const OptionTableBase&>{"<!-- options:parser_section -->\n",
+                                                       ParserRegistry::option_table()},
+        {"<!-- options:multiline_parser -->\n", MultilineRegistry::option_table()}}) {
+    std::string page = read_page();
+    const size_t begin = page.find(marker) + marker.size();
+    const size_t end = page.find("<!-- end -->", begin);
+    ASSERT_NE(end, std::string::npos);
+    const std::string fresh = render_markdown_table(table);
+    if (std::getenv("UPDATE_GOLDEN") != nullptr) {
+      page.replace(begin, end - begin, fresh);
+      std::ofstream(NOROSHI_SOURCE_DIR "/src/parser/README.md") << page;
+    } else {
+      EXPECT_EQ(page.substr(begin, end - begin), fresh) << "run with UPDATE_GOLDEN=1";
+    }
   }
 }
 

@@ -185,9 +185,9 @@ class PipelineBuilder {
     return {};
   }
 
-  void warn_of_multiline_parsers(const Document& document) {
+  void read_multiline_parsers(const Document& document) {
     for (const Section* section : document.find_all(SectionKind::MultilineParser)) {
-      diagnostics_.warning(section->where, "[MULTILINE_PARSER] has no effect in this version");
+      running_.parsers.multiline().add(*section, diagnostics_);
     }
   }
 
@@ -200,9 +200,10 @@ class PipelineBuilder {
       for (const Section* section : parser_files_.back().find_all(SectionKind::Parser)) {
         running_.parsers.add(*section, diagnostics_);
       }
-      warn_of_multiline_parsers(parser_files_.back());
+      read_multiline_parsers(parser_files_.back());
     };
-    warn_of_multiline_parsers(document_);
+    running_.parsers.multiline().set_message_bytes_max(
+        pipeline_->service_.multiline_buffer_limit.bytes);
     for (const std::string& path : options_.parsers_files) read(path);
     for (const LocatedText& file : pipeline_->service_.parsers_files) {
       const std::string path = parsers_file_path(file.text);
@@ -214,6 +215,7 @@ class PipelineBuilder {
     }
     for (const Section* section : document_.find_all(SectionKind::Parser))
       running_.parsers.add(*section, diagnostics_);
+    read_multiline_parsers(document_);
   }
 
   // As Fluent Bit: the path as it is, else beside the main configuration file.

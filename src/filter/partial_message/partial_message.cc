@@ -39,6 +39,7 @@ const OptionTable<PartialMessageOptions>& partial_message_option_table() {
   static const auto table =
       OptionTable<O>("partial_message", "Joins the pieces of long lines that Docker cuts.")
           .option("enabled", &O::enabled, "on", "Off: pieces pass on as they are.")
+          .option("key", &O::key, "log", "The key under which the text is.")
           .option("size_limit", &O::size_limit, "1MiB",
                   "Size of a joined record at most; a longer line is released in parts.")
           .between("16KiB", "8MiB")
@@ -84,7 +85,7 @@ uint32_t ordinal_of(const MsgpackToken& token) {
   return error == std::errc() && end == text.data() + text.size() ? value : 0;
 }
 
-Piece piece_of(std::string_view record) {
+Piece piece_of(std::string_view record, std::string_view text_key) {
   Piece piece;
   MapPairs pairs(record);
   for (MapPair pair; pairs.next(pair);) {
@@ -105,7 +106,7 @@ Piece piece_of(std::string_view record) {
       piece.container = value->bytes;
     else if (pair.name == "source")
       piece.source = value->bytes;
-    else if (pair.name == "log")
+    else if (pair.name == text_key)
       piece.log = value->bytes, piece.log_value = pair.value;
   }
   return piece;
@@ -161,7 +162,7 @@ struct Message {
     }
   }
   // The record to send on: the first piece with the joined text.
-  void append_record(std::string& body) const {
+  void append_record(std::string& body, std::string_view text_key) const {
     const size_t map = body.size();
     body.push_back('\x80');
     uint32_t count = 0;
@@ -169,7 +170,7 @@ struct Message {
     for (MapPair pair; pairs.next(pair);) {
       if (complete && is_piece_field(pair.name)) continue;
       body.append(pair.key);
-      if (pair.name == "log")
+      if (pair.name == text_key)
         MsgpackWriter(body).string(log);
       else
         body.append(pair.value);
@@ -193,7 +194,7 @@ class PartialMessageFilter final : public Filter {
     joined_acks_.clear();
     for (const RecordEntry& entry : chunk.records) {
       const std::string_view record = chunk.view().record(entry);
-      const Piece piece = piece_of(record);
+      const Piece piece = piece_of(record, options_.key);
       if (!piece.joinable() || !take(piece, chunk, entry, output)) rewriter_.keep(entry);
     }
     rewriter_.finish();
@@ -295,7 +296,7 @@ class PartialMessageFilter final : public Filter {
   // The message, whole or as far as it is, takes its place in the chunk being rewritten.
   void put(Open::iterator message) {
     message->take_rest();
-    message->append_record(rewriter_.begin_new_record(message->metadata));
+    message->append_record(rewriter_.begin_new_record(message->metadata), options_.key);
     rewriter_.end_record(message->time);
     joined_acks_.insert(joined_acks_.end(), message->acks.begin(), message->acks.end());
     forget(message);
@@ -308,7 +309,7 @@ class PartialMessageFilter final : public Filter {
     chunk.tag = message->tag;
     chunk.acks = message->acks;
     scratch_.clear();
-    message->append_record(scratch_);
+    message->append_record(scratch_, options_.key);
     chunk.append(message->time, scratch_, message->metadata);
     forget(message);
     output.emit(chunk, false);

@@ -17,6 +17,7 @@ inline constexpr uint64_t kPartialBytesOpenMax = 8 << 20;
 
 struct PartialMessageOptions {
   bool enabled = true;
+  std::string key = "log";  // of the text
   // Of a joined record; one that would grow beyond it is released as far as it is.
   ByteSize size_limit = {1 << 20};
   // From the first piece on: a line whose last piece has not come by then is released as far as it
