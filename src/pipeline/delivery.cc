@@ -148,7 +148,7 @@ void DeliveryWorker::run() {
       continue;
     }
     Progress progress = Progress::Continue;
-    const bool caught_up = *outcome == ReadOutcome::End;
+    bool caught_up = *outcome == ReadOutcome::End;
     if (*outcome == ReadOutcome::Entry) {
       progress = process(head);
     } else if (*outcome == ReadOutcome::Lost) {
@@ -158,6 +158,8 @@ void DeliveryWorker::run() {
     }
     if (progress == Progress::Continue) progress = deliver_due(caught_up);
     if (progress == Progress::Stop) break;
+    // Sending may have taken minutes, and the journal has grown meanwhile.
+    caught_up = caught_up && cursor_ >= journal_.appended_offset();
     update_lag(caught_up);
     if (clock_.monotonic() - saved_at_ >= kIdleCheckpointInterval &&
         low_water() != saved_.low_water) {

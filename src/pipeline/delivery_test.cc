@@ -241,6 +241,25 @@ TEST_F(DeliveryTest, AnOutageKeepsEverythingAndSaysHowMuchIsLeft) {
   EXPECT_EQ(destination_.all_offsets(), range(0, 10));
 }
 
+// The first batch was all there was when it was sent; what came while it waited belongs to the drain
+// as well.
+TEST_F(DeliveryTest, ADrainDeliversWhatCameDuringAnOutage) {
+  {
+    MutexLock lock(destination_.mutex);
+    destination_.refuse = true;
+  }
+  auto worker = start();
+  append("app", 1);
+  eventually([&] { return worker->state().retrying; });
+  append("app", 1000);
+  {
+    MutexLock lock(destination_.mutex);
+    destination_.refuse = false;
+  }
+  EXPECT_EQ(finish(std::move(worker)), 0u);
+  EXPECT_EQ(destination_.all_offsets(), range(0, 1001));
+}
+
 TEST_F(DeliveryTest, RejectedAndExhaustedBatchesAreCountedAndKeptAsDeadLetters) {
   const std::filesystem::path directory =
       std::filesystem::path(testing::TempDir()) / fmt::format("dead-{}", getpid());
