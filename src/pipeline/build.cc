@@ -296,7 +296,7 @@ class PipelineBuilder {
     for (const Section* section : sections) {
       const OutputCommon common = parse_output_common(*section, diagnostics_);
       const std::string name = instance_name(section->plugin(), common.alias, output_number_++);
-      if (sends_to_itself(*section, document_, diagnostics_)) continue;
+      if (sends_to_itself(*section, document_, own_address_, diagnostics_)) continue;
       const OutputPlugin* plugin = find_plugin(options_.plugins.outputs, *section, diagnostics_);
       std::optional<Matching> matching =
           compile_match(common.match, common.match_regex, *section, only_pair, diagnostics_);
@@ -414,6 +414,7 @@ class PipelineBuilder {
   Diagnostics& diagnostics_;
   std::unique_ptr<Pipeline> pipeline_;
   Pipeline::Running& running_;
+  const OwnAddress own_address_{options_.environment, options_.container_names};
   JournalLocation location_;
   std::vector<const Section*> input_sections_;
   std::vector<Document> parser_files_;

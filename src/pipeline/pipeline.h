@@ -42,6 +42,8 @@ struct BuildOptions {
   EnvironmentLookup environment = process_environment();
   bool check_only = false;
   std::vector<std::string> parsers_files = {};  // -R
+  // Of the containers in our ECS task: an output that sends to one on our own port sends to us.
+  std::vector<std::string> container_names = {};
 };
 
 struct InputInstance {

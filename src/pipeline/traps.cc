@@ -15,34 +15,68 @@ bool Matching::matches(std::string_view tag) const {
                      [&](const TagPattern& pattern) { return pattern.matches(tag); });
 }
 
-bool sends_to_itself(const Section& output, const Document& document, Diagnostics& diagnostics) {
-  if (output.plugin() != "forward") return false;
-  const std::string host =
-      to_lower(output.value("host").empty() ? "127.0.0.1" : output.value("host"));
-  const std::string_view port = output.value("port").empty() ? "24224" : output.value("port");
-  // The names a task's containers know the router by; in awsvpc all of them are the task itself.
-  const bool own_name = host == "localhost" || host == "::1" || host == "0.0.0.0" ||
-                        host.starts_with("127.") || host == "log-router" || host == "log_router" ||
-                        host == "firelens" || host == "fluent-bit";
-  if (!own_name) return false;
+namespace {
+
+// Plugins that exist as input and output of one protocol, with the ports each takes by default.
+struct Protocol {
+  std::string_view plugin;
+  std::string_view input_port, output_port;
+};
+constexpr Protocol kProtocols[] = {{"forward", "24224", "24224"},
+                                   {"tcp", "5170", "5170"},
+                                   {"http", "9880", "80"},
+                                   {"opentelemetry", "4318", "80"},
+                                   {"syslog", "5140", "514"}};
+
+std::string_view value_or(const Section& section, std::string_view name,
+                          std::string_view otherwise) {
+  const std::string_view value = section.value(name);
+  return value.empty() ? otherwise : value;
+}
+
+// Where the input gets what the output sends, or null.
+const Section* own_input(const Section& output, const Document& document, const OwnAddress& own) {
+  const std::string plugin = output.plugin();
+  const Protocol* protocol =
+      std::ranges::find_if(kProtocols, [&](const Protocol& one) { return one.plugin == plugin; });
+  if (protocol == std::end(kProtocols)) return nullptr;
+  const std::string_view path = output.value("unix_path");
+  const std::string_view host = value_or(output, "host", "127.0.0.1");
+  const std::string_view port = value_or(output, "port", protocol->output_port);
+  if (path.empty() && !own.is(host)) return nullptr;
   for (const Section* input : document.find_all(SectionKind::Input)) {
-    if (input->plugin() != "forward") continue;
-    const std::string_view own_port = input->value("port").empty() ? "24224" : input->value("port");
-    if (own_port != port) continue;
-    diagnostics
-        .warning(
-            output.where_of("host"),
-            fmt::format(
-                "this output would send every record back to this router ({}:{}): it is left out",
-                host, port))
-        .note("the router listens here", input->where)
-        .help(
-            "in an ECS task, give the application container the log driver awsfirelens without "
-            "options; the outputs "
-            "of this configuration do the work");
-    return true;
+    if (input->plugin() != plugin) continue;
+    const std::string_view input_path = input->value("unix_path");
+    // An input with a unix_path does not listen on its port.
+    if (!path.empty()
+            ? path == input_path
+            : input_path.empty() && value_or(*input, "port", protocol->input_port) == port)
+      return input;
   }
-  return false;
+  return nullptr;
+}
+
+}  // namespace
+
+bool sends_to_itself(const Section& output, const Document& document, const OwnAddress& own,
+                     Diagnostics& diagnostics) {
+  const Section* input = own_input(output, document, own);
+  if (input == nullptr) return false;
+  const std::string_view path = output.value("unix_path");
+  const std::string target =
+      !path.empty() ? std::string(path)
+                    : fmt::format("{}{}{}", value_or(output, "host", "127.0.0.1"),
+                                  output.value("port").empty() ? "" : ":", output.value("port"));
+  diagnostics
+      .warning(output.where_of("host"),
+               fmt::format("this output would send every record back to this router ({}): it is "
+                           "left out",
+                           target))
+      .note("the router listens here", input->where)
+      .help(
+          "in an ECS task, give the application container the log driver awsfirelens without "
+          "options; the outputs of this configuration do the work");
+  return true;
 }
 
 void warn_of_consumed_log_key(const Section& output, const std::string& log_key,

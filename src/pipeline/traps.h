@@ -11,6 +11,7 @@
 #include "config/common_options.h"
 #include "config/diagnostics.h"
 #include "config/document.h"
+#include "pipeline/own_address.h"
 #include "record/tag_match.h"
 
 namespace noroshi {
@@ -31,11 +32,11 @@ struct ConsumedKey {
   std::string match = {};
 };
 
-// True for an [OUTPUT] forward whose address is one this router listens on (the option set of the
-// specification's CDK snippet): every record would come back to it for ever. Warns; the caller
-// leaves it out.
+// True for an [OUTPUT] whose address is one this router listens on for the same protocol (the
+// options of the specification's CDK snippet: forward to log-router:24224): every record would come
+// back to it for ever. Warns; the caller leaves it out, before its plugin is even looked for.
 [[nodiscard]] bool sends_to_itself(const Section& output, const Document& document,
-                                   Diagnostics& diagnostics);
+                                   const OwnAddress& own, Diagnostics& diagnostics);
 
 void warn_of_consumed_log_key(const Section& output, const std::string& log_key,
                               const std::vector<ConsumedKey>& consumed, Diagnostics& diagnostics);
