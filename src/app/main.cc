@@ -2,33 +2,58 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstring>
 #include <string_view>
 
 #include "admin/admin_server.h"
+#include "app/cli/command_line.h"
 #include "app/cli/verbs.h"
 #include "app/ship/ship_main.h"
 
 namespace {
 
-void add_run_flags(CLI::App& app, noroshi::RunArguments& arguments) {
-  app.add_option("-c,--config", arguments.config,
-                 "configuration file (else the text in NOROSHI_CONFIG)");
-  app.add_option("-R,--parser", arguments.parsers_files, "a further parsers file; may be repeated");
-  app.add_option("-w,--workdir", arguments.working_directory, "change to this directory first");
-  app.add_option("-l,--log_file", arguments.log_file,
-                 "write the log to this file instead of stderr");
-  app.add_option("-f,--flush", arguments.flush,
-                 "longest wait before a batch is sent, as [SERVICE] Flush");
-  app.add_option("-b,--storage_path", arguments.storage_path,
-                 "where the journal lives, as [SERVICE] storage.path");
-  app.add_flag("-H,--http", arguments.http, "accepted: the HTTP API is on by default");
-  app.add_option("-P,--port", arguments.http_port, "port of the HTTP API (2020)");
-  app.add_option("-L,--http_listen", arguments.http_listen, "address of the HTTP API (127.0.0.1)");
+// What Fluent Bit 5.1.1 does is what this command line and its configurations are modelled on;
+// scripts that ask `fluent-bit --version` look for its words.
+void print_version(std::string_view program) {
+  if (program == "fluent-bit") std::puts("Fluent Bit v5.1.1");
+  std::puts("noroshi " NOROSHI_VERSION);
+}
+
+std::string_view name_of(const char* program) {
+  const char* slash = std::strrchr(program, '/');
+  return slash == nullptr ? program : slash + 1;
+}
+
+// The flags of Fluent Bit, behind the program's name or behind `check`.
+int run_flags(std::string_view program, int argc, char** argv, const CLI::App& verbs, bool check) {
+  using noroshi::CommandLine;
+  const CommandLine line = noroshi::parse_command_line(argc, argv);
+  switch (line.action) {
+    case CommandLine::Action::Run:
+      return check ? noroshi::check(line.arguments) : noroshi::run(line.arguments);
+    case CommandLine::Action::Check:
+      return noroshi::check(line.arguments);
+    case CommandLine::Action::Version:
+      print_version(program);
+      return 0;
+    case CommandLine::Action::HelpOfPlugin:
+      return noroshi::print_options(line.plugin, false);
+    case CommandLine::Action::Help:
+      std::fputs(verbs.help().c_str(), stdout);
+      std::printf("Flags, without a verb or behind check:\n%s", noroshi::command_line_help().c_str());
+      return 0;
+    case CommandLine::Action::Mistake:
+      break;
+  }
+  std::fprintf(stderr, "%.*s: %s; --help lists the flags\n", static_cast<int>(program.size()),
+               program.data(), line.mistake.c_str());
+  return 1;  // for any mistake, as Fluent Bit
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  const std::string_view program = argc > 0 ? name_of(argv[0]) : "noroshi";
   // The verb `ship` has a command of its own behind it and so a command line of its own.
   if (argc > 1 && std::string_view(argv[1]) == "ship")
     return noroshi::ship::ship_main(argc - 1, argv + 1);
@@ -36,18 +61,10 @@ int main(int argc, char** argv) {
   CLI::App app(
       "noroshi, a log router for AWS FireLens: reads Fluent Bit's configuration, loses no "
       "acknowledged record",
-      "noroshi");
-  app.set_version_flag("-V,--version", "noroshi " NOROSHI_VERSION);
-  noroshi::RunArguments arguments;
-  bool dry_run = false, quiet = false;
-  add_run_flags(app, arguments);
-  app.add_flag("-D,--dry-run", dry_run, "as the verb check");
-  app.add_flag("-v,--verbose", arguments.verbosity, "more log; twice: everything");
-  app.add_flag("-q,--quiet", quiet, "no log at all");
-
-  CLI::App* check = app.add_subcommand(
-      "check", "build everything the configuration describes, print every problem, keep nothing");
-  add_run_flags(*check, arguments);
+      std::string(program));
+  app.add_subcommand(
+      "check",
+      "build everything the flags describe, print every problem, keep nothing; flags as below");
 
   std::string url = "http://127.0.0.1:2020/api/v1/health";
   int timeout_ms = 3000;
@@ -82,17 +99,19 @@ int main(int argc, char** argv) {
   app.add_subcommand(
       "ship", "send a program's lines to a router, as Docker's log driver would (ship --help)");
 
+  app.set_help_flag();  // the flags have one
+  const bool check = argc > 1 && std::string_view(argv[1]) == "check";
+  if (argc < 2 || *argv[1] == '-' || check)
+    return run_flags(program, argc - check, argv + check, app, check);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 1;  // 1 for any mistake, as Fluent Bit
+    return app.exit(error) == 0 ? 0 : 1;
   }
-  if (quiet) arguments.verbosity = -1;
-  if (*check || dry_run) return noroshi::check(arguments);
   if (*health) return noroshi::ask_for_health(url, noroshi::Milliseconds(timeout_ms));
   if (*list) return noroshi::journal_list(directory);
   if (*dump) return noroshi::journal_dump(directory, from, count);
   if (*verify) return noroshi::journal_verify(directory);
   if (*options) return noroshi::print_options(plugin, markdown);
-  return noroshi::run(arguments);
+  return 1;  // CLI11 has refused every other word
 }

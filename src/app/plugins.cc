@@ -1,5 +1,7 @@
 #include "app/plugins.h"
 
+#include <algorithm>
+
 #include "filter/grep/grep.h"
 #include "filter/modify/modify.h"
 #include "filter/multiline/multiline.h"
@@ -48,6 +50,37 @@ const PluginSet& all_plugins() {
   };
   // clang-format on
   return plugins;
+}
+
+namespace {
+
+template <typename Plugin>
+bool knows(const std::vector<const Plugin*>& plugins, const Section& section) {
+  const std::string name = section.plugin();
+  return std::ranges::any_of(plugins, [&](const Plugin* plugin) {
+    if constexpr (requires { plugin->aliases; }) {
+      if (std::ranges::find(plugin->aliases, name) != plugin->aliases.end()) return true;
+    }
+    return plugin->name == name;
+  });
+}
+
+}  // namespace
+
+bool knows_all_plugins(const Document& document) {
+  const PluginSet& plugins = all_plugins();
+  return std::ranges::all_of(document.sections, [&](const Section& section) {
+    switch (section.kind) {
+      case SectionKind::Input:
+        return knows(plugins.inputs, section);
+      case SectionKind::Filter:
+        return knows(plugins.filters, section);
+      case SectionKind::Output:
+        return knows(plugins.outputs, section);
+      default:
+        return true;
+    }
+  });
 }
 
 }  // namespace noroshi

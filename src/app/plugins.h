@@ -5,4 +5,6 @@
 
 namespace noroshi {
 [[nodiscard]] const PluginSet& all_plugins();
+// False if a section's Name is missing or no plugin's.
+[[nodiscard]] bool knows_all_plugins(const Document& document);
 }  // namespace noroshi

@@ -4,17 +4,17 @@
 
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <thread>
 
 #include "admin/admin_server.h"
 #include "admin/statistics.h"
+#include "app/cli/configuration.h"
+#include "app/cli/daemon.h"
 #include "app/cli/verbs.h"
 #include "app/plugins.h"
 #include "aws/credentials.h"
 #include "base/log.h"
-#include "config/classic.h"
 #include "pipeline/pipeline.h"
 
 namespace noroshi {
@@ -23,40 +23,9 @@ namespace {
 // Inside ECS's default stopTimeout of 30 s. Fluent Bit's default of 5 s loses what an application
 // writes last.
 constexpr Nanoseconds kDefaultGrace = Seconds(25);
+// The exit status of Fluent Bit where a plugin's initialisation failed.
+constexpr int kPluginFailed = 255;
 constexpr Nanoseconds kUnlimitedGrace = std::chrono::hours(24);
-
-// The flags become a [SERVICE] section behind the file's own, so that they win over it.
-std::string flags_as_service(const RunArguments& arguments) {
-  std::string text = "[SERVICE]\n";
-  const auto line = [&](std::string_view key, const std::optional<std::string>& value) {
-    if (value) text += fmt::format("    {}  {}\n", key, *value);
-  };
-  line("Flush", arguments.flush);
-  line("storage.path", arguments.storage_path);
-  if (arguments.http) line("HTTP_Server", "On");
-  line("HTTP_Port", arguments.http_port);
-  line("HTTP_Listen", arguments.http_listen);
-  if (!arguments.log_file.empty()) line("Log_File", arguments.log_file);
-  return text == "[SERVICE]\n" ? "" : text;
-}
-
-Document read_configuration(const RunArguments& arguments, Diagnostics& diagnostics) {
-  Document document;
-  if (!arguments.config.empty()) {
-    document = parse_classic_file(arguments.config, diagnostics);
-  } else if (const char* inline_text = std::getenv("NOROSHI_CONFIG");
-             inline_text != nullptr && *inline_text != '\0') {
-    document = parse_classic_text("NOROSHI_CONFIG", inline_text, diagnostics);
-  } else {
-    diagnostics.error({}, "no configuration").help("name a file: noroshi -c fluent-bit.conf");
-  }
-  if (const std::string flags = flags_as_service(arguments); !flags.empty()) {
-    Document extra = parse_classic_text("command line", flags, diagnostics);
-    for (Section& section : extra.sections) document.sections.push_back(std::move(section));
-    for (auto& file : extra.files) document.files.push_back(std::move(file));
-  }
-  return document;
-}
 
 bool change_directory(const RunArguments& arguments) {
   if (arguments.working_directory.empty() || chdir(arguments.working_directory.c_str()) == 0)
@@ -101,15 +70,14 @@ void print_statistics(Statistics& statistics, const Pipeline& pipeline, const He
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
-}  // namespace
-
-int run(const RunArguments& arguments) {
+int run_until_signal(const RunArguments& arguments, const std::function<void()>& started) {
   const sigset_t signals = block_signals();
   if (!change_directory(arguments)) return 1;
   Diagnostics diagnostics;
   const Document document = read_configuration(arguments, diagnostics);
   std::unique_ptr<Pipeline> pipeline;
-  if (!diagnostics.has_errors()) {
+  const bool readable = !diagnostics.has_errors();
+  if (readable) {
     Diagnostics reported_by_build;
     apply_log_options(parse_service(document, reported_by_build), arguments.verbosity);
     pipeline = Pipeline::build(document,
@@ -121,7 +89,7 @@ int run(const RunArguments& arguments) {
   diagnostics.print(stderr);
   if (pipeline == nullptr) {
     log_error("config", "configuration file contains errors, aborting.");
-    return 1;
+    return readable && knows_all_plugins(document) ? kPluginFailed : 1;
   }
   log_info("noroshi", "version {}, pid {}\n{}", NOROSHI_VERSION, getpid(), pipeline->describe());
 
@@ -131,12 +99,13 @@ int run(const RunArguments& arguments) {
     Result<std::unique_ptr<HttpServer>> server = start_admin_server(*pipeline, health);
     if (!server) {
       log_error("admin", "{}", server.error().message);
-      return 1;
+      return kPluginFailed;
     }
     admin = *std::move(server);
     log_info("admin", "listening on port {}", admin->port());
   }
   pipeline->start();
+  started();
 
   const ServiceOptions& service = pipeline->service();
   Statistics statistics(service.statistics_interval);
@@ -175,6 +144,14 @@ int run(const RunArguments& arguments) {
     log_error("noroshi", "{}", report.summary);
   }
   return report.kept ? 0 : 1;  // what is kept is delivered by the next start
+}
+
+}  // namespace
+
+int run(const RunArguments& arguments) {
+  if (!arguments.daemon) return run_until_signal(arguments, [] {});
+  return run_in_background(
+      [&](const std::function<void()>& started) { return run_until_signal(arguments, started); });
 }
 
 int check(const RunArguments& arguments) {

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "config/document.h"
+
 namespace noroshi {
 
 // What `noroshi -c FILE` and `noroshi check -c FILE` share; the flags are Fluent Bit's.
@@ -20,12 +22,17 @@ struct RunArguments {
   bool http = false;                             // -H
   std::optional<std::string> http_port = {};     // -P
   std::optional<std::string> http_listen = {};   // -L
+  bool hot_reload = false;                       // -Y
+  bool daemon = false;                           // -d
   int verbosity = 0;                             // -v adds one, -q sets -1
+  std::vector<Section> sections = {};            // -i, -F, -o with their -p, -m, -t
+  std::vector<std::string> warnings = {};        // flags without an effect, to be reported
 };
 
 // Runs the pipeline until SIGTERM, SIGINT or SIGQUIT. 0: all was delivered, or a journal on disk
-// keeps the rest (the last line says what and where); 1: the configuration is wrong, or records are
-// lost with this process (its journal was in memory).
+// keeps the rest (the last line says what and where); 1: the configuration cannot be read or names
+// an unknown plugin, or records are lost with this process (its journal was in memory); 255: a
+// plugin cannot be made (its options, an address in use), as Fluent Bit.
 [[nodiscard]] int run(const RunArguments& arguments);
 
 // Builds everything, keeps nothing, prints every problem and the effective pipeline. 0 or 1.
