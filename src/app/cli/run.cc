@@ -108,7 +108,9 @@ int run_until_signal(const RunArguments& arguments, const std::function<void()>&
   started();
 
   const ServiceOptions& service = pipeline->service();
-  Statistics statistics(service.statistics_interval);
+  const Nanoseconds statistics_interval =
+      arguments.verbosity < 0 ? Nanoseconds(0) : service.statistics_interval;
+  Statistics statistics(statistics_interval);
   int signal = 0;
   while (signal == 0 && !pipeline->inputs_ended()) {
     health.observe(take_health_facts(*pipeline));
@@ -137,7 +139,7 @@ int run_until_signal(const RunArguments& arguments, const std::function<void()>&
   second_signal.join();
   admin.reset();
   // The rest of the last interval, so that the sums over all lines are what really happened.
-  if (service.statistics_interval > Nanoseconds(0)) print_statistics(statistics, *pipeline, health);
+  if (statistics_interval > Nanoseconds(0)) print_statistics(statistics, *pipeline, health);
   if (report.complete) {
     log_info("noroshi", "{}", report.summary);
   } else {
