@@ -88,6 +88,7 @@ StatisticsFacts take_statistics(const Pipeline& pipeline, const HealthStatus& he
   for (const OutputInstance& output : pipeline.outputs()) {
     const OutputMetrics& metrics = *output.metrics;
     OutputFacts facts_of{.name = metrics.name,
+                         .plugin = output.plugin,
                          .routed = metrics.routed.get(),
                          .delivered = metrics.records.get(),
                          .bytes_delivered = metrics.bytes.get(),
@@ -134,8 +135,12 @@ std::string Statistics::line(const StatisticsFacts& facts) {
   int retrying = 0;
   double oldest = 0;
   std::string each;
+  std::map<std::string_view, OutputFacts> plugins;
   for (const OutputFacts& output : facts.outputs) {
     const OutputFacts change = since(output, outputs_[output.name]);
+    OutputFacts& same_plugin = plugins[output.plugin];
+    same_plugin.routed += change.routed;
+    same_plugin.delivered += change.delivered;
     for (const auto member :
          {&OutputFacts::routed, &OutputFacts::delivered, &OutputFacts::bytes_delivered,
           &OutputFacts::requests, &OutputFacts::retries, &OutputFacts::retries_failed,
@@ -154,6 +159,13 @@ std::string Statistics::line(const StatisticsFacts& facts) {
         change.routed, change.delivered, sum(change.dropped), change.retries, change.retries_failed,
         change.errors, age, output.retrying ? 1 : 0);
     outputs_[output.name] = output;
+  }
+  std::string by_plugin;
+  for (const auto& [plugin, sums] : plugins) {
+    by_plugin += by_plugin.empty() ? "" : ",";
+    write_json_string(by_plugin, plugin);
+    by_plugin += fmt::format(":{{\"records_routed\":{},\"records_delivered\":{}}}", sums.routed,
+                             sums.delivered);
   }
   const double used = facts.journal_bytes_max == 0
                           ? 0
@@ -180,10 +192,10 @@ std::string Statistics::line(const StatisticsFacts& facts) {
       "\"oldest_undelivered_s\":{:.3f},\"outputs_retrying\":{},\"inputs_paused\":{},"
       "\"connections\":{},\"journal_bytes\":{},\"journal_bytes_max\":{},"
       "\"journal_used_percent\":{:.1f},\"resident_bytes\":{},\"healthy\":{},\"degraded\":{},"
-      "\"outputs\":{{{}}}}}\n",
+      "\"plugins\":{{{}}},\"outputs\":{{{}}}}}\n",
       oldest, retrying, facts.paused ? 1 : 0, in.connections, facts.journal_bytes,
       facts.journal_bytes_max, used, facts.resident_bytes, facts.healthy ? 1 : 0,
-      facts.degraded ? 1 : 0, each);
+      facts.degraded ? 1 : 0, by_plugin, each);
   last_ = now;
   return line;
 }

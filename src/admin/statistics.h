@@ -24,7 +24,7 @@ namespace noroshi {
 // What a line is made from; taken from a pipeline, or made by a test.
 struct StatisticsFacts {
   struct OutputFacts {
-    std::string name = {};
+    std::string name = {}, plugin = {};
     uint64_t routed = 0, delivered = 0, bytes_delivered = 0;
     uint64_t requests = 0, retries = 0, retries_failed = 0, errors = 0;
     std::array<uint64_t, kDropReasons> dropped = {};

@@ -69,6 +69,20 @@ TEST_F(StatisticsTest, TheOldestOfAllOutputsIsTheAge) {
   EXPECT_THAT(line, HasSubstr("\"oldest_undelivered_s\":0.000,\"retrying\":0}}}"));
 }
 
+TEST_F(StatisticsTest, OutputsOfOnePluginAreAddedUp) {
+  StatisticsFacts now;
+  now.outputs = {{.name = "s3.0", .plugin = "s3", .routed = 5, .delivered = 3},
+                 {.name = "errors", .plugin = "cloudwatch_logs", .routed = 2, .delivered = 2},
+                 {.name = "s3.2", .plugin = "s3", .routed = 7, .delivered = 1}};
+  const std::string plugins =
+      "\"plugins\":{\"cloudwatch_logs\":{\"records_routed\":2,\"records_delivered\":2},"
+      "\"s3\":{\"records_routed\":12,\"records_delivered\":4}},\"outputs\":{";
+  EXPECT_THAT(statistics_.line(now), HasSubstr(plugins));
+  now.outputs[2].delivered = 6;
+  EXPECT_THAT(statistics_.line(now),
+              HasSubstr("\"s3\":{\"records_routed\":0,\"records_delivered\":5}}"));
+}
+
 TEST(ResidentMemoryTest, IsWhatProcSays) {
   EXPECT_GT(resident_memory_bytes(), 1u << 20);
   EXPECT_LT(resident_memory_bytes(), 4ull << 30);
