@@ -1,0 +1,3 @@
+import { LogRoutingApp } from '../lib/log-routing-app';
+
+new LogRoutingApp().synth();

@@ -1,0 +1,3 @@
+export * from './firelens-router';
+export * from './log-archive';
+export * from './router-monitoring';

@@ -1,0 +1,10 @@
+// All tests in one process: loading the CDK takes longer than most of them.
+import './registry.test';
+import './network.test';
+import './monitoring.test';
+import './compute.test';
+import './rollback.test';
+import './settings.test';
+import './snapshot.test';
+import './validation.test';
+import './synth.test';
