@@ -5,15 +5,14 @@
 #include "config/classic.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "config/config_file.h"
+#include "config/config_files.h"
 #include "config/laxness.h"
 #include "config/nearest_name.h"
 #include "config/values.h"
@@ -68,7 +67,10 @@ std::string nearest_section(std::string_view title) {
 class ClassicParser {
  public:
   ClassicParser(const ClassicOptions& options, Diagnostics& diagnostics)
-      : options_(options), diagnostics_(diagnostics), set_(options.variables) {}
+      : options_(options),
+        diagnostics_(diagnostics),
+        set_(options.variables),
+        files_(diagnostics) {}
 
   Document parse_file(const std::string& path) {
     main_directory_ = directory_of_file(path);
@@ -78,7 +80,7 @@ class ClassicParser {
 
   Document parse_text(std::string name, std::string text) {
     main_directory_ = options_.working_directory;
-    total_bytes_ = text.size();
+    files_.add_text(text.size());
     read_text(std::move(name), std::move(text), main_directory_, 0);
     return finish();
   }
@@ -128,61 +130,17 @@ class ClassicParser {
   Document document_;
   std::string main_directory_;
   std::map<std::string, std::string> set_;
-  size_t total_bytes_ = 0;
-  size_t file_count_ = 0;
-  // Where each file (device and inode) was included from.
-  std::map<std::pair<dev_t, ino_t>, SourceLocation> read_files_;
-  std::set<std::pair<dev_t, ino_t>> open_files_;
+  ConfigFiles files_;
   // What keys at the start of an included file belong to.
   std::optional<size_t> includer_section_;
   bool includer_in_unknown_section_ = false;
 };
 
 void ClassicParser::read_file(const std::string& path, const SourceLocation& from, size_t depth) {
-  if (depth > kConfigIncludeDepthMax) {
-    diagnostics_.error(
-        from, fmt::format("{}: includes are nested deeper than {}", path, kConfigIncludeDepthMax));
-    return;
-  }
-  if (++file_count_ > kConfigFilesMax) {
-    if (file_count_ == kConfigFilesMax + 1) {
-      diagnostics_.error(
-          from, fmt::format("{}: more than {} configuration files", path, kConfigFilesMax));
-    }
-    return;
-  }
-  struct stat status{};
-  if (::stat(path.c_str(), &status) != 0 || S_ISDIR(status.st_mode)) {
-    const Status refused =
-        S_ISDIR(status.st_mode)
-            ? Status(fail(ErrorCode::InvalidArgument, fmt::format("{} is a directory", path)))
-            : Status(fail_errno(errno, fmt::format("cannot open {}", path)));
-    diagnostics_.error(from, refused.error().message);
-    return;
-  }
-  const std::pair<dev_t, ino_t> identity{status.st_dev, status.st_ino};
-  if (const auto earlier = read_files_.find(identity); earlier != read_files_.end()) {
-    Diagnostic& diagnostic = diagnostics_.error(
-        from, open_files_.contains(identity) ? fmt::format("{} includes itself", path)
-                                             : fmt::format("{} is included twice", path));
-    if (earlier->second.source != nullptr) diagnostic.note("first included here", earlier->second);
-    return;
-  }
-  read_files_[identity] = from;
-  Result<std::string> text = read_config_file(path, kConfigFileBytesMax);
-  if (!text) {
-    diagnostics_.error(from, text.error().message);
-    return;
-  }
-  total_bytes_ += text->size();
-  if (total_bytes_ > kConfigTotalBytesMax) {
-    diagnostics_.error(from, fmt::format("{}: the configuration is longer than {} MiB in all", path,
-                                         kConfigTotalBytesMax >> 20));
-    return;
-  }
-  open_files_.insert(identity);
-  read_text(path, *std::move(text), directory_of_file(path), depth);
-  open_files_.erase(identity);
+  std::optional<ConfigFiles::Opened> opened = files_.open(path, from, depth);
+  if (!opened) return;
+  read_text(path, std::move(opened->text), std::move(opened->directory), depth);
+  files_.close(*opened);
 }
 
 void ClassicParser::read_text(std::string name, std::string text, std::string directory,

@@ -22,11 +22,6 @@
 
 namespace noroshi {
 
-inline constexpr size_t kConfigFilesMax = 1000;  // as Fluent Bit
-inline constexpr size_t kConfigIncludeDepthMax = 32;
-inline constexpr size_t kConfigFileBytesMax = 32 * 1024 * 1024;   // one file (Fluent Bit: one line)
-inline constexpr size_t kConfigTotalBytesMax = 64 * 1024 * 1024;  // all files of a configuration
-
 struct ClassicOptions {
   EnvironmentLookup environment = process_environment();
   std::string working_directory = {};  // relative includes are tried here first; "": the process's

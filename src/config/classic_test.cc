@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "config/config_file.h"
+#include "config/config_files.h"
 
 namespace noroshi {
 namespace {

@@ -1,7 +1,7 @@
-// Every folder of tests/golden/config/ is one configuration: input.conf (and files it includes),
-// perhaps `environment` with NAME=VALUE lines, and expected.txt with the document and the
-// diagnostics it must give. UPDATE_GOLDEN=1 rewrites expected.txt: read the diff before you commit
-// it.
+// Every folder of tests/golden/config/ is one configuration: input.conf or input.yaml (and files it
+// includes), perhaps `environment` with NAME=VALUE lines, and expected.txt with the document and
+// the diagnostics it must give. UPDATE_GOLDEN=1 rewrites expected.txt: read the diff before you
+// commit it.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,8 +11,8 @@
 #include <fstream>
 #include <iterator>
 
-#include "config/classic.h"
 #include "config/config_file.h"
+#include "config/parse_config.h"
 #include "config/service.h"
 
 namespace noroshi {
@@ -53,8 +53,9 @@ std::string actual_text(const std::filesystem::path& folder) {
     return found == environment.end() ? std::nullopt : std::optional(found->second);
   };
   Diagnostics diagnostics;
-  const Document document = parse_classic_file(
-      folder / "input.conf", diagnostics,
+  const bool yaml = std::filesystem::exists(folder / "input.yaml");
+  const Document document = parse_config_file(
+      folder / (yaml ? "input.yaml" : "input.conf"), diagnostics,
       {.environment = lookup, .working_directory = "/nonexistent", .variables = {}});
   static_cast<void>(parse_service(document, diagnostics, lookup));
   std::string out;

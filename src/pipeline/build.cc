@@ -11,6 +11,7 @@
 
 #include "config/common_options.h"
 #include "config/nearest_name.h"
+#include "config/parse_config.h"
 #include "filter/partial_message/partial_message.h"
 #include "net/listener_registry.h"
 #include "parser/parser_registry.h"
@@ -196,7 +197,7 @@ class PipelineBuilder {
       ClassicOptions classic{.environment = options_.environment,
                              .working_directory = {},
                              .variables = document_.environment};
-      parser_files_.push_back(parse_classic_file(path, diagnostics_, classic));
+      parser_files_.push_back(parse_config_file(path, diagnostics_, classic));
       for (const Section* section : parser_files_.back().find_all(SectionKind::Parser)) {
         running_.parsers.add(*section, diagnostics_);
       }
@@ -387,9 +388,11 @@ class PipelineBuilder {
           std::move(settings), std::move(pending_[i].output), *running_.route_table,
           *pipeline_->journal_, *instance.metrics, system_clock());
     }
+    std::vector<const InputMetrics*> inputs;
+    for (const InputInstance& input : pipeline_->inputs_) inputs.push_back(input.metrics.get());
     running_.ingest = std::make_unique<Ingest>(
         running_.loop, std::move(running_.stages), *running_.route_table, *pipeline_->journal_,
-        std::move(metrics),
+        std::move(inputs), std::move(metrics),
         pipeline_->service_.storage_when_full == WhenJournalFull::DropLeastSevere);
   }
 

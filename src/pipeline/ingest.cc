@@ -5,11 +5,8 @@
 namespace noroshi {
 namespace {
 
-bool matches(const FilterStage& stage, std::string_view tag) {
-  if (stage.match_regex && stage.match_regex->matches(tag)) return true;
-  return std::any_of(stage.match.begin(), stage.match.end(),
-                     [&](const TagPattern& pattern) { return pattern.matches(tag); });
-}
+// Tags whose input is remembered; a flood of new tags starts over.
+constexpr size_t kTagsRememberedMax = 1024;
 
 // A chunk takes at most this share of the journal: a small one must not be full after a single
 // chunk.
@@ -35,17 +32,20 @@ void keep_records(Chunk& chunk, Keep&& keep) {
 
 }  // namespace
 
-// What a filter writes to: remembers where in the chain the chunk goes on.
+// What a filter writes to: remembers where in the chain the chunk goes on. `input` is that of the
+// chunk being filtered.
 class Ingest::StageOutput final : public FilterOutput {
  public:
-  StageOutput(Ingest& ingest, size_t stage, uint32_t restarts)
-      : ingest_(ingest), stage_(stage), restarts_(restarts) {}
+  StageOutput(Ingest& ingest, size_t stage, uint32_t restarts, std::optional<size_t> output,
+              uint16_t input = kNoInput)
+      : ingest_(ingest), stage_(stage), restarts_(restarts), output_(output), input_(input) {}
 
   void emit(Chunk& chunk, bool from_head) override {
     if (chunk.empty()) return chunk.clear();
     Emitted emitted;
-    emitted.stage = from_head ? 0 : stage_ + 1;
+    emitted.stage = from_head ? ingest_.head_ : stage_ + 1;
     emitted.restarts = restarts_ + (from_head ? 1 : 0);
+    emitted.output = output_;
     if (emitted.restarts > kRestartsMax) {
       emitted.stage = stage_ + 1;
       if (const uint64_t times = ingest_.loop_episode_.admit()) {
@@ -56,6 +56,11 @@ class Ingest::StageOutput final : public FilterOutput {
                  chunk.tag, kRestartsMax, times);
       }
     }
+    // A new tag is a new source, as with Fluent Bit's emitter: routed by its tag.
+    if (from_head)
+      chunk.input = kNoInput;
+    else if (chunk.input == kNoInput)
+      chunk.input = input_ != kNoInput ? input_ : ingest_.input_remembered(chunk.tag);
     std::swap(emitted.chunk, chunk);
     ingest_.emitted_.push_back(std::move(emitted));
     chunk.clear();
@@ -65,20 +70,27 @@ class Ingest::StageOutput final : public FilterOutput {
   Ingest& ingest_;
   size_t stage_;
   uint32_t restarts_;
+  std::optional<size_t> output_;
+  uint16_t input_;
 };
 
 Ingest::Ingest(boost::asio::io_context& loop, std::vector<FilterStage> stages, RouteTable& routes,
-               Journal& journal, std::vector<OutputMetrics*> outputs, bool shed)
+               Journal& journal, std::vector<const InputMetrics*> inputs,
+               std::vector<OutputMetrics*> outputs, bool shed)
     : tick_timer_(loop),
       retry_timer_(loop),
       stages_(std::move(stages)),
       routes_(routes),
       journal_(journal),
+      inputs_(std::move(inputs)),
       outputs_(std::move(outputs)),
       shed_(shed),
       stored_before_(journal.take_receipts()),
       started_(system_clock().monotonic()) {
   std::ranges::sort(stored_before_);
+  while (head_ < stages_.size() && stages_[head_].input) ++head_;
+  copies_begin_ = head_;
+  while (copies_begin_ < stages_.size() && !stages_[copies_begin_].output) ++copies_begin_;
 }
 
 Ingest::~Ingest() = default;
@@ -89,23 +101,57 @@ Status Ingest::ingest(Chunk& chunk, InputMetrics& metrics) {
   }
   metrics.records.add(chunk.records.size());
   metrics.bytes.add(chunk.body.size());
-  run_chain(chunk, 0, 0);
+  chunk.input = number_of(metrics);
+  if (routes_.needs_inputs()) remember_input(chunk);
+  run_chain(chunk, 0, 0, std::nullopt);
   run_emitted();
   commit();
   chunk.clear();
   return {};
 }
 
-void Ingest::run_chain(Chunk& chunk, size_t stage, uint32_t restarts) {
-  for (; stage < stages_.size() && !chunk.empty(); ++stage) {
-    if (!matches(stages_[stage], chunk.tag)) continue;
+uint16_t Ingest::number_of(const InputMetrics& metrics) const {
+  const auto found = std::find(inputs_.begin(), inputs_.end(), &metrics);
+  return found == inputs_.end() ? kNoInput : static_cast<uint16_t>(found - inputs_.begin());
+}
+
+void Ingest::remember_input(const Chunk& chunk) {
+  if (const auto known = input_of_tag_.find(chunk.tag); known != input_of_tag_.end()) {
+    known->second = chunk.input;
+    return;
+  }
+  if (input_of_tag_.size() >= kTagsRememberedMax) input_of_tag_.clear();
+  input_of_tag_.emplace(chunk.tag, chunk.input);
+}
+
+uint16_t Ingest::input_remembered(const std::string& tag) const {
+  const auto found = input_of_tag_.find(tag);
+  return found == input_of_tag_.end() ? kNoInput : found->second;
+}
+
+bool Ingest::applies(const FilterStage& stage, const Chunk& chunk, std::optional<size_t> output) {
+  if (stage.output != output) return false;
+  if (stage.output) return true;
+  if (stage.input) return *stage.input == chunk.input;
+  if (stage.match_regex && stage.match_regex->matches(chunk.tag)) return true;
+  return std::any_of(stage.match.begin(), stage.match.end(),
+                     [&](const TagPattern& pattern) { return pattern.matches(chunk.tag); });
+}
+
+void Ingest::run_chain(Chunk& chunk, size_t stage, uint32_t restarts,
+                       std::optional<size_t> output) {
+  const uint16_t input = chunk.input;
+  const size_t end = output ? stages_.size() : copies_begin_;
+  for (; stage < end && !chunk.empty(); ++stage) {
+    if (!applies(stages_[stage], chunk, output)) continue;
     stages_[stage].metrics->records.add(chunk.records.size());
     stages_[stage].metrics->bytes.add(chunk.body.size());
-    StageOutput output(*this, stage, restarts);
-    stages_[stage].filter->apply(chunk, output, *stages_[stage].metrics);
+    StageOutput emitter(*this, stage, restarts, output, input);
+    stages_[stage].filter->apply(chunk, emitter, *stages_[stage].metrics);
   }
   if (!chunk.empty()) {
-    store(chunk);
+    chunk.input = input;
+    store(chunk, output);
   } else {
     // Every record was dropped or held: who holds one keeps its ack too.
     appended_acks_.insert(appended_acks_.end(), chunk.acks.begin(), chunk.acks.end());
@@ -117,12 +163,12 @@ void Ingest::run_emitted() {
   while (!emitted_.empty()) {
     Emitted next = std::move(emitted_.front());
     emitted_.pop_front();
-    run_chain(next.chunk, next.stage, next.restarts);
+    run_chain(next.chunk, next.stage, next.restarts, next.output);
   }
 }
 
-void Ingest::store(Chunk& chunk) {
-  if (shed_) shed_least_severe(chunk);
+void Ingest::store(Chunk& chunk, std::optional<size_t> output) {
+  if (shed_ && !output) shed_least_severe(chunk);
   if (chunk.empty()) return;
   const uint64_t body_max =
       std::min<uint64_t>(kChunkBodyBytesMax, journal_.bytes_max() / kChunksPerJournalMin);
@@ -133,18 +179,33 @@ void Ingest::store(Chunk& chunk) {
     Chunk second = chunk;
     keep_records(chunk, [&](uint32_t index) { return index < middle; });
     keep_records(second, [&](uint32_t index) { return index >= middle; });
-    store(chunk);
-    return store(second);
+    store(chunk, output);
+    return store(second, output);
   }
-  if (!stalled_.empty()) return hold(chunk);  // order is kept
-  const Status appended = append(chunk);
+  if (!output && copies_begin_ < stages_.size()) copy_for_processors(chunk);
+  if (!stalled_.empty()) return hold(chunk, output);  // order is kept
+  const Status appended = append(chunk, output);
   if (appended) return;
   if (appended.error().code == ErrorCode::InvalidArgument) {
     refuse(chunk, appended.error());
     return chunk.clear();
   }
   log_trouble(appended.error());
-  hold(chunk);
+  hold(chunk, output);
+}
+
+// A copy of what each output with processors takes enters that output's chain. It holds the acks
+// as well: a client is told "stored" when the copy is.
+void Ingest::copy_for_processors(Chunk& chunk) {
+  for (size_t i = copies_begin_; i < stages_.size(); ++i) {
+    const size_t output = *stages_[i].output;
+    if (i > copies_begin_ && stages_[i - 1].output == output) continue;  // the chain goes on
+    if (!routes_.select_for_copy(chunk, output, selected_)) continue;
+    Emitted copy{.chunk = chunk, .stage = i, .output = output};
+    if (!selected_.all())
+      keep_records(copy.chunk, [&](uint32_t index) { return selected_.test(index); });
+    emitted_.push_back(std::move(copy));
+  }
 }
 
 // The journal can never take it (one record larger than the journal, say): repeating would not
@@ -156,8 +217,11 @@ void Ingest::refuse(const Chunk& chunk, const Error& error) {
   for (const auto& ack : chunk.acks) ack->fail();
 }
 
-Status Ingest::append(Chunk& chunk) {
-  routes_.route(chunk, routing_block_, counts_);
+Status Ingest::append(Chunk& chunk, std::optional<size_t> output) {
+  if (output)
+    routes_.route_copy(chunk, *output, routing_block_, counts_);
+  else
+    routes_.route(chunk, routing_block_, counts_);
   find_receipts(chunk);
   const Result<Offset> offset =
       journal_.append(chunk.view(), {routes_.id(), routing_block_}, receipts_);
@@ -204,10 +268,10 @@ void Ingest::commit() {
   appended_acks_.clear();  // the last holder acknowledges
 }
 
-void Ingest::hold(Chunk& chunk) {
+void Ingest::hold(Chunk& chunk, std::optional<size_t> output) {
   stalled_bytes_ += chunk.body.size();
-  stalled_.emplace_back();
-  std::swap(stalled_.back(), chunk);
+  stalled_.emplace_back().output = output;
+  std::swap(stalled_.back().chunk, chunk);
   chunk.clear();
   if (paused_.exchange(true)) return;
   retry_timer_.expires_after(kStalledRetryInterval);
@@ -218,14 +282,14 @@ void Ingest::hold(Chunk& chunk) {
 
 void Ingest::retry_stalled() {
   while (!stalled_.empty()) {
-    const Status appended = append(stalled_.front());
+    const Status appended = append(stalled_.front().chunk, stalled_.front().output);
     if (!appended && appended.error().code == ErrorCode::InvalidArgument) {
-      refuse(stalled_.front(), appended.error());
+      refuse(stalled_.front().chunk, appended.error());
     } else if (!appended) {
       log_trouble(appended.error());
       break;
     }
-    stalled_bytes_ -= stalled_.front().body.size();
+    stalled_bytes_ -= stalled_.front().chunk.body.size();
     stalled_.pop_front();
   }
   commit();
@@ -263,6 +327,10 @@ void Ingest::shed_least_severe(Chunk& chunk) {
   if (chunk.records.size() == before) return;
   keep_records(dropped, [&](uint32_t index) { return !kept(entries, index); });
   routes_.route(dropped, routing_block_, counts_);
+  for (size_t i = 0; i < counts_.size(); ++i) {
+    if (routes_.routes()[i].processed && routes_.select_for_copy(dropped, i, selected_))
+      counts_[i] = selected_.count();
+  }
   for (size_t i = 0; i < counts_.size(); ++i)
     outputs_[i]->drop(DropReason::JournalFull).add(counts_[i]);
   if (const uint64_t times = shed_episode_.admit()) {
@@ -280,8 +348,8 @@ void Ingest::tick() {
     stored_before_ = {};
   }
   for (size_t i = 0; i < stages_.size(); ++i) {
-    StageOutput output(*this, i, 0);
-    stages_[i].filter->on_tick(output, *stages_[i].metrics);
+    StageOutput emitter(*this, i, 0, stages_[i].output, stages_[i].input.value_or(kNoInput));
+    stages_[i].filter->on_tick(emitter, *stages_[i].metrics);
   }
   run_emitted();
   commit();
@@ -300,18 +368,19 @@ void Ingest::finish() {
   for (uint32_t round = 0; more && round <= kRestartsMax; ++round) {
     more = false;
     for (size_t i = 0; i < stages_.size(); ++i) {
-      StageOutput output(*this, i, round);
-      stages_[i].filter->flush(output, *stages_[i].metrics);
+      StageOutput emitter(*this, i, round, stages_[i].output, stages_[i].input.value_or(kNoInput));
+      stages_[i].filter->flush(emitter, *stages_[i].metrics);
       more = more || !emitted_.empty();
       run_emitted();
     }
   }
   while (!stalled_.empty()) {
-    if (const Status appended = append(stalled_.front()); !appended) {
+    Waiting& next = stalled_.front();
+    if (const Status appended = append(next.chunk, next.output); !appended) {
       log_error("ingest", "LOST {} records that were received but cannot be stored: {}",
-                stalled_.front().records.size(), appended.error().message);
-      refused_.add(stalled_.front().records.size());
-      for (const auto& ack : stalled_.front().acks) ack->fail();
+                next.chunk.records.size(), appended.error().message);
+      refused_.add(next.chunk.records.size());
+      for (const auto& ack : next.chunk.acks) ack->fail();
     }
     stalled_.pop_front();
   }

@@ -4,6 +4,10 @@
 //   input ─▶ ingest() ─▶ filter ─▶ … ─▶ filter ─▶ router ─▶ journal ─▶ acks released
 //                          └─ emitted chunks go on behind their filter, or start again at the head
 //
+// Processors of an input are filters before all others that take its chunks alone. Processors of
+// an output are a chain of its own behind the router: it gets a copy of the records the output
+// takes, and what comes out is appended for that output alone (docs/decisions/0009).
+//
 // When the journal takes nothing (full, disk full, broken), filtered chunks wait here, in order,
 // while inputs stop reading: paused(). They are tried again every kStalledRetryInterval; nothing is
 // lost and no connection is closed. What waits is bounded by kStalledBytesMax: beyond it ingest()
@@ -15,7 +19,9 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/log.h"
@@ -40,15 +46,19 @@ struct FilterStage {
   std::optional<Regex> match_regex = {};
   std::unique_ptr<Filter> filter;
   FilterMetrics* metrics = nullptr;
+  std::optional<uint16_t> input = {};  // a processor of this input
+  std::optional<size_t> output = {};   // a processor of this output
 };
 
 class Ingest final : public ChunkSink {
  public:
-  // Everything referred to outlives it. `outputs[i]` counts what route i of `routes` takes.
-  // `shed`: drop the least severe records first when the journal is nearly full (see
-  // shed_least_severe()).
+  // Everything referred to outlives it. `stages` in this order: processors of inputs, filters,
+  // processors of outputs. `inputs[i]` is Chunk::input i. `outputs[i]` counts what route i of
+  // `routes` takes. `shed`: drop the least severe records first when the journal is nearly full
+  // (see shed_least_severe()).
   Ingest(boost::asio::io_context& loop, std::vector<FilterStage> stages, RouteTable& routes,
-         Journal& journal, std::vector<OutputMetrics*> outputs, bool shed);
+         Journal& journal, std::vector<const InputMetrics*> inputs,
+         std::vector<OutputMetrics*> outputs, bool shed);
   ~Ingest() override;
 
   [[nodiscard]] Status ingest(Chunk& chunk, InputMetrics& metrics) override;
@@ -77,13 +87,21 @@ class Ingest final : public ChunkSink {
     Chunk chunk;
     size_t stage = 0;  // where it enters the chain
     uint32_t restarts = 0;
+    std::optional<size_t> output = {};  // a copy for this output
+  };
+  // A chunk on its way to the journal; `output`: a processed copy for this one.
+  struct Waiting {
+    Chunk chunk;
+    std::optional<size_t> output = {};
   };
 
-  void run_chain(Chunk& chunk, size_t stage, uint32_t restarts);
+  static bool applies(const FilterStage& stage, const Chunk& chunk, std::optional<size_t> output);
+  void run_chain(Chunk& chunk, size_t stage, uint32_t restarts, std::optional<size_t> output);
   void run_emitted();
-  void store(Chunk& chunk);
-  [[nodiscard]] Status append(Chunk& chunk);
-  void hold(Chunk& chunk);
+  void store(Chunk& chunk, std::optional<size_t> output);
+  void copy_for_processors(Chunk& chunk);
+  [[nodiscard]] Status append(Chunk& chunk, std::optional<size_t> output);
+  void hold(Chunk& chunk, std::optional<size_t> output);
   void refuse(const Chunk& chunk, const Error& error);
   void find_receipts(const Chunk& chunk);
   void commit();
@@ -91,17 +109,25 @@ class Ingest final : public ChunkSink {
   void shed_least_severe(Chunk& chunk);
   void tick();
   void log_trouble(const Error& error);
+  [[nodiscard]] uint16_t number_of(const InputMetrics& metrics) const;
+  void remember_input(const Chunk& chunk);
+  [[nodiscard]] uint16_t input_remembered(const std::string& tag) const;
 
   boost::asio::steady_timer tick_timer_;
   boost::asio::steady_timer retry_timer_;
   std::vector<FilterStage> stages_;
   RouteTable& routes_;
   Journal& journal_;
+  std::vector<const InputMetrics*> inputs_;
   std::vector<OutputMetrics*> outputs_;
   const bool shed_;
+  size_t head_ = 0;          // the first stage that is no processor of an input
+  size_t copies_begin_ = 0;  // the first stage that is a processor of an output
+  // Which input a tag was last seen from: for filters that release records without saying it.
+  std::unordered_map<std::string, uint16_t> input_of_tag_;
 
   std::deque<Emitted> emitted_;
-  std::deque<Chunk> stalled_;
+  std::deque<Waiting> stalled_;
   uint64_t stalled_bytes_ = 0;
   std::vector<std::shared_ptr<PendingAck>> appended_acks_;  // waiting for commit()
   std::vector<Receipt> receipts_;                           // of the chunk being appended
@@ -110,6 +136,7 @@ class Ingest final : public ChunkSink {
   std::vector<std::function<void()>> resumed_;
   std::string routing_block_;
   std::vector<uint32_t> counts_;
+  Bitmap selected_;
   LogEpisode trouble_episode_, loop_episode_, shed_episode_;
   std::atomic<bool> paused_{false};
   std::atomic<int64_t> last_tick_ns_{0};

@@ -62,9 +62,38 @@ class IngestTest : public testing::Test {
     ASSERT_TRUE(journal_->register_output("all").has_value());
     std::vector<Route> routes;
     routes.push_back({.output_identity = "all", .match = {TagPattern("*")}});
-    routes_.emplace(std::move(routes));
+    std::vector<OutputMetrics*> outputs{&output_};
+    if (second_output_) {
+      routes.push_back(
+          {.output_identity = "second", .match = {TagPattern("*")}, .processed = true});
+      outputs.push_back(&second_);
+    }
+    routes_.emplace(std::move(routes), std::move(inputs_));
     ingest_.emplace(loop_, std::move(stages_), *routes_, *journal_,
-                    std::vector<OutputMetrics*>{&output_}, shed);
+                    std::vector<const InputMetrics*>{&other_input_, &input_}, std::move(outputs),
+                    shed);
+  }
+  // A stage that is a processor.
+  void add_processor(std::optional<uint16_t> of_input, std::optional<size_t> of_output,
+                     ScriptedFilter::Script apply, ScriptedFilter::Script flush = {}) {
+    add_filter(std::move(apply), std::move(flush));
+    stages_.back().input = of_input;
+    stages_.back().output = of_output;
+  }
+  // Of each entry of the journal: tag, records, and which outputs take them.
+  std::vector<std::string> stored_for() {
+    std::vector<std::string> entries;
+    const auto reader = journal_->make_reader(journal_->first_offset());
+    EntryHead head;
+    while (*reader->next(head) == ReadOutcome::Entry) {
+      std::string text = fmt::format("{} {} ", head.tag, head.record_count);
+      for (size_t i = 0; i < routes_->routes().size(); ++i) {
+        const bool none = routes_->selects_none(i, head.routing.route_table, head.routing.marks);
+        text += none ? '-' : 'x';
+      }
+      entries.push_back(text);
+    }
+    return entries;
   }
   void add_filter(ScriptedFilter::Script apply, ScriptedFilter::Script flush = {}) {
     stages_.push_back(
@@ -96,7 +125,10 @@ class IngestTest : public testing::Test {
   std::vector<FilterStage> stages_;
   std::unique_ptr<Journal> journal_;
   std::optional<RouteTable> routes_;
-  InputMetrics input_;
+  InputMetrics other_input_, input_;
+  bool second_output_ = false;
+  OutputMetrics second_;
+  std::vector<InputRouting> inputs_;
   FilterMetrics filter_;
   OutputMetrics output_;
   std::optional<Ingest> ingest_;
@@ -138,6 +170,7 @@ TEST_F(IngestTest, ARequestIsKnownAfterARestartOnceAllOfItIsStored) {
     routes.push_back({.output_identity = "all", .match = {TagPattern("*")}});
     routes_.emplace(std::move(routes));
     ingest_.emplace(loop_, std::move(stages_), *routes_, *journal_,
+                    std::vector<const InputMetrics*>{&input_},
                     std::vector<OutputMetrics*>{&output_}, false);
   };
   Chunk kept;
@@ -266,6 +299,71 @@ TEST_F(IngestTest, NearlyFullTheLeastSevereGoFirstAndAreCounted) {
   EXPECT_EQ(output_.drop(DropReason::JournalFull).get(), 4u);
   ASSERT_TRUE(ingest(chunk_of("app", 2, 10, "ERROR")).has_value());
   EXPECT_EQ(journal_->appended_offset(), before + 2);
+}
+
+TEST_F(IngestTest, ProcessorsOfAnInputTakeItsChunksAloneAndNotWhatIsSentBackToTheHead) {
+  std::vector<std::string> first, second, filter;
+  add_processor(0, {}, [&](Chunk& chunk, FilterOutput&) { first.push_back(chunk.tag); });
+  add_processor(1, {}, [&](Chunk& chunk, FilterOutput&) { second.push_back(chunk.tag); });
+  add_filter([&](Chunk& chunk, FilterOutput& output) {
+    filter.push_back(chunk.tag);
+    if (chunk.tag != "app") return;
+    Chunk again = chunk_of("again", 1);
+    output.emit(again, true);
+  });
+  open();
+  ASSERT_TRUE(ingest(chunk_of("app", 1)).has_value());  // of the input with number 1
+  EXPECT_THAT(first, testing::IsEmpty());
+  EXPECT_THAT(second, ElementsAre("app"));
+  EXPECT_THAT(filter, ElementsAre("app", "again"));
+}
+
+TEST_F(IngestTest, AnOutputWithProcessorsGetsACopyAndTheOthersTheRecordsAsTheyWere) {
+  second_output_ = true;
+  add_processor({}, 1, [](Chunk& chunk, FilterOutput&) {
+    Chunk half = chunk_of(chunk.tag + ".processed", 1);
+    chunk.tag = half.tag;
+    chunk.records = half.records;
+    chunk.body = half.body;
+  });
+  open();
+  ASSERT_TRUE(ingest(chunk_of("app", 2)).has_value());
+  EXPECT_THAT(stored_for(), ElementsAre("app 2 x-", "app.processed 1 -x"));
+  EXPECT_EQ(output_.routed.get(), 2u);
+  EXPECT_EQ(second_.routed.get(), 1u);
+  EXPECT_EQ(acknowledged_, 1);
+}
+
+TEST_F(IngestTest, ACopyThatAProcessorHoldsHoldsTheAcknowledgement) {
+  second_output_ = true;
+  Chunk kept;
+  add_processor(
+      {}, 1, [&](Chunk& chunk, FilterOutput&) { std::swap(kept, chunk); },
+      [&](Chunk&, FilterOutput& output) { output.emit(kept, false); });
+  open();
+  ASSERT_TRUE(ingest(chunk_of("app", 2)).has_value());
+  EXPECT_THAT(stored_for(), ElementsAre("app 2 x-"));
+  EXPECT_EQ(acknowledged_, 0);
+  ingest_->finish();
+  EXPECT_THAT(stored_for(), ElementsAre("app 2 x-", "app 2 -x"));
+  EXPECT_EQ(acknowledged_, 1);
+}
+
+TEST_F(IngestTest, WhatAFilterReleasesKeepsItsInputEvenIfTheFilterDoesNotSaySo) {
+  second_output_ = true;
+  Chunk made = chunk_of("app", 3);
+  inputs_.resize(2);
+  inputs_[0].identity = "other";
+  inputs_[1].identity = "routed";
+  inputs_[1].routes.push_back({.name = "all", .outputs = {1}});
+  add_filter([](Chunk& chunk, FilterOutput&) { chunk.clear(); },
+             [&](Chunk&, FilterOutput& output) { output.emit(made, false); });
+  add_processor({}, 1, [](Chunk&, FilterOutput&) {});
+  open();
+  ASSERT_TRUE(ingest(chunk_of("app", 3)).has_value());
+  ingest_->finish();
+  // Routed, so the tag's outputs do not take it.
+  EXPECT_THAT(stored_for(), ElementsAre("app 3 --", "app 3 -x"));
 }
 
 }  // namespace

@@ -114,5 +114,116 @@ TEST(Router, ADamagedBlockIsAnErrorNotACrash) {
   EXPECT_FALSE(table.select(0, table.id(), block, chunk.view(), selected).has_value());
 }
 
+RecordRules rules(std::string_view op, const std::vector<std::string>& values) {
+  RecordRules made;
+  EXPECT_TRUE(made.add("$level", op, values, RecordRules::Context::Body).has_value());
+  return made;
+}
+
+// Input 0 by tag; input 1 with three routes: errors → 0 and 1, "audit" → 1, the rest → 2.
+RouteTable table_with_routes(std::string_view match_of_output_0 = "*") {
+  std::vector<Route> routes;
+  routes.push_back(route("zero", match_of_output_0));
+  routes.push_back(route("one", "*", "level ERROR,AUDIT,FATAL"));
+  routes.push_back(route("two", "nothing"));
+  std::vector<InputRouting> inputs(2);
+  inputs[0].identity = "plain";
+  inputs[1].identity = "app";
+  inputs[1].routes.push_back({.name = "rest", .is_default = true, .outputs = {2}});
+  inputs[1].routes.push_back(
+      {.name = "errors", .rules = rules("in", {"ERROR", "WEIRD"}), .outputs = {0, 1}});
+  inputs[1].routes.push_back({.name = "audit", .rules = rules("eq", {"AUDIT"}), .outputs = {1}});
+  return RouteTable(std::move(routes), std::move(inputs));
+}
+
+TEST(Router, AnInputWithRoutesIsNotRoutedByTag) {
+  RouteTable table = table_with_routes();
+  EXPECT_TRUE(table.needs_inputs());
+  Chunk chunk = chunk_of({"INFO", "ERROR", "AUDIT", "WEIRD", "DEBUG"});
+  chunk.input = 1;
+  std::string block;
+  std::vector<uint32_t> counts;
+  table.route(chunk, block, counts);
+  EXPECT_THAT(select(table, 0, table.id(), block, chunk), ElementsAre(1, 3));
+  // The output's own Grep holds as well.
+  EXPECT_THAT(select(table, 1, table.id(), block, chunk), ElementsAre(1, 2));
+  EXPECT_THAT(select(table, 2, table.id(), block, chunk), ElementsAre(0, 4));
+  EXPECT_THAT(counts, ElementsAre(2, 2, 2));
+
+  chunk.input = 0;
+  table.route(chunk, block, counts);
+  EXPECT_THAT(counts, ElementsAre(5, 2, 0));
+  chunk.input = kNoInput;
+  table.route(chunk, block, counts);
+  EXPECT_THAT(counts, ElementsAre(5, 2, 0));
+}
+
+TEST(Router, AfterARestartWithOtherRoutesOldChunksAreRoutedByTheInputTheyCameFrom) {
+  RouteTable before = table_with_routes(), after = table_with_routes("app");
+  ASSERT_NE(before.id(), after.id());
+  Chunk chunk = chunk_of({"INFO", "ERROR", "AUDIT"});
+  chunk.input = 1;
+  std::string block;
+  std::vector<uint32_t> counts;
+  before.route(chunk, block, counts);
+  for (size_t output = 0; output < 3; ++output) {
+    EXPECT_EQ(select(after, output, before.id(), block, chunk),
+              select(before, output, before.id(), block, chunk))
+        << output;
+  }
+  // A table in which that input is gone goes by the tag.
+  RouteTable without(specified());
+  EXPECT_THAT(select(without, 1, before.id(), block, chunk), ElementsAre(0, 1, 2));
+  // A journal of before there were fields: the block ends with the bitmaps.
+  RouteTable old(specified());
+  Chunk unknown = chunk_of({"INFO", "ERROR", "AUDIT"});
+  old.route(unknown, block, counts);
+  EXPECT_THAT(select(after, 0, old.id(), block, chunk), ElementsAre(0, 1, 2));
+  EXPECT_THAT(select(after, 2, old.id(), block, chunk), IsEmpty());
+}
+
+TEST(Router, AProcessedCopyIsForItsOutputAloneAlsoForAnotherTable) {
+  const auto make = [](std::string_view match_logs, bool processed) {
+    std::vector<Route> routes = specified(match_logs);
+    routes[1].processed = processed;
+    return RouteTable(std::move(routes));
+  };
+  RouteTable before = make("*", true);
+  Chunk chunk = chunk_of({"INFO", "ERROR"});
+  std::string original, copy;
+  std::vector<uint32_t> counts;
+  before.route(chunk, original, counts);
+  EXPECT_THAT(counts, ElementsAre(1, 0, 0));
+  Bitmap selected;
+  ASSERT_TRUE(before.select_for_copy(chunk, 1, selected));
+  EXPECT_TRUE(selected.all());
+  before.route_copy(chunk, 1, copy, counts);
+  EXPECT_THAT(counts, ElementsAre(0, 2, 0));
+  EXPECT_THAT(select(before, 0, before.id(), copy, chunk), IsEmpty());
+  EXPECT_THAT(select(before, 1, before.id(), copy, chunk), ElementsAre(0, 1));
+
+  for (const bool still_processed : {false, true}) {
+    const RouteTable after = make("app", still_processed);
+    EXPECT_THAT(select(after, 0, before.id(), original, chunk), ElementsAre(1));
+    EXPECT_THAT(select(after, 1, before.id(), original, chunk), IsEmpty()) << "it has the copy";
+    EXPECT_THAT(select(after, 0, before.id(), copy, chunk), IsEmpty());
+    EXPECT_THAT(select(after, 1, before.id(), copy, chunk), ElementsAre(0, 1));
+  }
+}
+
+TEST(Router, FieldsOfAnotherTableMayBeDamaged) {
+  RouteTable before = table_with_routes(), after = table_with_routes("app");
+  Chunk chunk = chunk_of({"INFO", "ERROR", "AUDIT"});
+  chunk.input = 1;
+  std::string block;
+  std::vector<uint32_t> counts;
+  before.route(chunk, block, counts);
+  // Cut anywhere, the chunk is routed by its input or by its tag: output 0 takes one or all.
+  for (size_t size = 0; size < block.size(); ++size) {
+    EXPECT_THAT(select(after, 0, before.id(), block.substr(0, size), chunk),
+                testing::AnyOf(ElementsAre(1), ElementsAre(0, 1, 2)));
+  }
+}
+
 }  // namespace
 }  // namespace noroshi

@@ -79,11 +79,18 @@ class PendingAck {
   bool failed_ = false;
 };
 
+// Which input a chunk came from: its number in the pipeline. An input's own routes and processors
+// (YAML) depend on it.
+inline constexpr uint16_t kNoInput = UINT16_MAX;
+
 struct Chunk {
   std::string tag;
   std::vector<RecordEntry> records;
   std::string body;
   std::vector<std::shared_ptr<PendingAck>> acks = {};
+  // Set by the pipeline, not by inputs. A filter that holds records keeps it with them; a chunk
+  // emitted without one belongs to the input of the chunk being filtered.
+  uint16_t input = kNoInput;
 
   [[nodiscard]] bool empty() const { return records.empty(); }
   [[nodiscard]] ChunkView view() const { return {tag, records, body, {}}; }
@@ -96,7 +103,7 @@ struct Chunk {
     body.append(metadata).append(record);
   }
   // Keeps the memory for the next use.
-  void clear() { tag.clear(), records.clear(), body.clear(), acks.clear(); }
+  void clear() { tag.clear(), records.clear(), body.clear(), acks.clear(), input = kNoInput; }
 };
 
 }  // namespace noroshi

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "config/classic.h"
+#include "config/parse_config.h"
 #include "config/variables.h"
 
 namespace noroshi {
@@ -49,9 +49,9 @@ Document read_configuration(const RunArguments& arguments, Diagnostics& diagnost
   for (const std::string& warning : arguments.warnings) diagnostics.warning({}, warning);
   Document document;
   if (!arguments.config.empty())
-    append(document, parse_classic_file(arguments.config, diagnostics));
+    append(document, parse_config_file(arguments.config, diagnostics));
   if (const auto text = process_environment()("NOROSHI_CONFIG"); text && !text->empty())
-    append(document, parse_classic_text("NOROSHI_CONFIG", *text, diagnostics));
+    append(document, parse_config_text("NOROSHI_CONFIG", *text, diagnostics));
   append(document, plugins_of_the_command_line(arguments, document, diagnostics));
   if (document.files.empty()) {
     diagnostics.error({}, "no configuration")

@@ -120,6 +120,7 @@ bool is_piece_field(std::string_view name) {
 struct Message {
   std::string key;  // container, source, partial id
   std::string tag;
+  uint16_t input = kNoInput;
   Timestamp time;
   std::string metadata;        // of the first piece
   std::string record;          // the first piece whole
@@ -269,6 +270,7 @@ class PartialMessageFilter final : public Filter {
     Message& message = open_.emplace_back();
     message.key = key_;
     message.tag = chunk.tag;
+    message.input = chunk.input;
     message.time = entry.time;
     message.metadata = chunk.view().metadata(entry);
     message.log = piece.log;
@@ -307,6 +309,7 @@ class PartialMessageFilter final : public Filter {
     message->take_rest();
     Chunk chunk;
     chunk.tag = message->tag;
+    chunk.input = message->input;
     chunk.acks = message->acks;
     scratch_.clear();
     message->append_record(scratch_, options_.key);
