@@ -12,7 +12,9 @@
 #include "input/dummy/dummy.h"
 #include "input/forward/forward.h"
 #include "input/stdin/stdin.h"
+#include "input/syslog/syslog.h"
 #include "input/tcp/tcp.h"
+#include "input/udp/udp.h"
 #include "output/cloudwatch_logs/cloudwatch_logs.h"
 #include "output/file/file.h"
 #include "output/null/null.h"
@@ -29,7 +31,9 @@ const PluginSet& all_plugins() {
           &kDummyInput,
           &kForwardInput,
           &kStdinInput,
+          &kSyslogInput,
           &kTcpInput,
+          &kUdpInput,
       },
       .filters = {
           &kGrepFilter,

@@ -145,7 +145,10 @@ Found JsonFramer::next(std::string_view bytes, bool end) {
   if (!in_document_) {
     if (skipping_line_) {
       const size_t newline = bytes.find('\n');
-      if (newline == std::string_view::npos) return {.bytes = bytes.size()};
+      if (newline == std::string_view::npos) {
+        if (end) skipping_line_ = false;
+        return {.bytes = bytes.size()};
+      }
       skipping_line_ = false;
       front = newline + 1;
     }
@@ -190,6 +193,7 @@ Found JsonFramer::next(std::string_view bytes, bool end) {
 
 bool JsonReader::append(std::string_view message, std::string_view source, Chunk& chunk) {
   const size_t begin = chunk.body.size();
+  problem_ = {};
   const bool is_array = message.starts_with('[');
   MsgpackWriter writer(chunk.body);
   if (is_array) {

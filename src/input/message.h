@@ -32,17 +32,19 @@ class Framer {
  public:
   virtual ~Framer() = default;
   // `bytes`: everything not yet taken away, the same front as in the last call and perhaps more
-  // behind it: each byte is looked at once. `end`: nothing more will come.
+  // behind it: each byte is looked at once. `end`: nothing more will come; after the Incomplete
+  // that answers it the framer begins anew.
   [[nodiscard]] virtual Found next(std::string_view bytes, bool end) = 0;
 };
 
 class MessageReader {
  public:
   virtual ~MessageReader() = default;
-  // Appends the record of `message` to `chunk`; or returns false, with `chunk` as it was and
-  // problem() saying why. `source` is the address for source_address_key.
+  // Appends the record of `message` to `chunk`; or returns false, with `chunk` as it was.
+  // `source` is the address for source_address_key.
   [[nodiscard]] virtual bool append(std::string_view message, std::string_view source,
                                     Chunk& chunk) = 0;
+  // What was wrong with the last message, also if a record was made of it; else empty.
   [[nodiscard]] virtual std::string_view problem() const = 0;
 };
 

@@ -92,6 +92,14 @@ TEST(JsonFramer, NothingIsDeeperThanTheCodecTakes) {
   EXPECT_EQ(json(std::string(100, '[') + std::string(100, ']')).messages.size(), 1u);
 }
 
+TEST(JsonFramer, AfterTheEndItBeginsAnew) {
+  JsonFramer framer(1000);
+  for (const char* broken : {"garbage", "{\"a\":", "{\"a\"", "[[", "{\"a", ""}) {
+    (void)feed(framer, broken, {});
+    EXPECT_EQ(feed(framer, "{\"b\":2}", {}).messages, Texts{"{\"b\":2}"}) << broken;
+  }
+}
+
 // The reference: every prefix is tried with the real parser until one is a whole document.
 Texts documents_by_trial(std::string_view text) {
   Texts found;

@@ -122,7 +122,8 @@ class StreamServer::Session : public std::enable_shared_from_this<Session> {
       if (!found.problem.empty()) server_.malformed(*this, found.problem);
       if (found.kind != Found::Kind::Message) continue;
       server_.chunk_.tag = server_.options_.tag;
-      if (!server_.reader_.append(found.message, source_, server_.chunk_)) {
+      (void)server_.reader_.append(found.message, source_, server_.chunk_);
+      if (!server_.reader_.problem().empty()) {
         server_.malformed(*this, server_.reader_.problem());
       }
     }

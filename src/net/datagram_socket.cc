@@ -1,0 +1,217 @@
+#include "net/datagram_socket.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+
+#include "base/log.h"
+
+namespace noroshi {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+void append_host(std::string& out, const sockaddr_storage& address) {
+  char text[INET6_ADDRSTRLEN] = {};
+  if (address.ss_family == AF_INET) {
+    const auto& ipv4 = reinterpret_cast<const sockaddr_in&>(address);
+    ::inet_ntop(AF_INET, &ipv4.sin_addr, text, sizeof text);
+    fmt::format_to(std::back_inserter(out), "{}:{}", text, ntohs(ipv4.sin_port));
+  } else if (address.ss_family == AF_INET6) {
+    const auto& ipv6 = reinterpret_cast<const sockaddr_in6&>(address);
+    ::inet_ntop(AF_INET6, &ipv6.sin6_addr, text, sizeof text);
+    fmt::format_to(std::back_inserter(out), "[{}]:{}", text, ntohs(ipv6.sin6_port));
+  }
+}
+
+void set_receive_buffer(int socket, size_t bytes) {
+  if (bytes == 0) return;
+  const int wanted = static_cast<int>(std::min<size_t>(bytes, 1 << 30));
+  // FORCE goes beyond net.core.rmem_max where we have the capability.
+  if (::setsockopt(socket, SOL_SOCKET, SO_RCVBUFFORCE, &wanted, sizeof wanted) != 0) {
+    ::setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &wanted, sizeof wanted);
+  }
+}
+
+}  // namespace
+
+struct DatagramSocket::Impl {
+  Impl(asio::io_context& loop, UniqueFd socket) : descriptor(loop, socket.release()) {}
+  ~Impl() {
+    struct stat now{};
+    if (!unix_path.empty() && ::lstat(unix_path.c_str(), &now) == 0 && now.st_dev == device &&
+        now.st_ino == inode) {
+      ::unlink(unix_path.c_str());
+    }
+  }
+
+  void name_source(const sockaddr_storage& from, socklen_t size) {
+    source.clear();
+    if (from.ss_family == AF_INET || from.ss_family == AF_INET6) {
+      source = "udp://";
+      append_host(source, from);
+      return;
+    }
+    source = "unix://";
+    constexpr socklen_t kPathAt = offsetof(sockaddr_un, sun_path);
+    if (size > kPathAt) {
+      const auto& path = reinterpret_cast<const sockaddr_un&>(from).sun_path;
+      source.append(path, ::strnlen(path, size - kPathAt));
+    }
+  }
+
+  asio::posix::stream_descriptor descriptor;
+  std::string address;
+  std::string unix_path;  // empty for UDP
+  dev_t device = 0;
+  ino_t inode = 0;
+  std::string source;
+  uint32_t dropped = 0;  // by the kernel so far
+  std::shared_ptr<bool> alive = std::make_shared<bool>(true);
+};
+
+DatagramSocket::DatagramSocket(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+DatagramSocket::~DatagramSocket() = default;
+
+Result<std::unique_ptr<DatagramSocket>> DatagramSocket::bind_udp(asio::io_context& loop,
+                                                                 const std::string& host,
+                                                                 uint16_t port,
+                                                                 size_t receive_buffer) {
+  const std::string where = fmt::format("UDP {}:{}", host, port);
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_DGRAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+      error != 0) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("cannot listen on {}: {}", where, ::gai_strerror(error)));
+  }
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
+  const addrinfo* chosen = addresses.get();
+  for (const addrinfo* each = addresses.get(); each != nullptr; each = each->ai_next) {
+    if (each->ai_family == AF_INET) {
+      chosen = each;
+      break;
+    }
+  }
+  UniqueFd socket(::socket(chosen->ai_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket.valid()) return fail_errno(errno, "cannot listen on " + where);
+  const int on = 1, off = 0;
+  if (chosen->ai_family == AF_INET6)
+    ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
+  set_receive_buffer(socket.get(), receive_buffer);
+  if (::bind(socket.get(), chosen->ai_addr, chosen->ai_addrlen) != 0) {
+    return fail_errno(errno, "cannot listen on " + where);
+  }
+  sockaddr_storage bound{};
+  socklen_t size = sizeof bound;
+  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &size);
+  auto impl = std::make_unique<Impl>(loop, std::move(socket));
+  append_host(impl->address, bound);
+  return std::unique_ptr<DatagramSocket>(new DatagramSocket(std::move(impl)));
+}
+
+Result<std::unique_ptr<DatagramSocket>> DatagramSocket::bind_unix(asio::io_context& loop,
+                                                                  const UnixListenOptions& options,
+                                                                  size_t receive_buffer) {
+  const std::string& path = options.path;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof address.sun_path) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("cannot listen on unix:{}: the path must have 1 to {} bytes, it has {}",
+                            path, sizeof address.sun_path - 1, path.size()));
+  }
+  std::memcpy(address.sun_path, path.c_str(), path.size());
+  struct stat present{};
+  if (::lstat(path.c_str(), &present) == 0) {
+    if (!S_ISSOCK(present.st_mode)) {
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("cannot listen on unix:{0}: {0} exists and is not a socket; it is "
+                              "left as it is",
+                              path));
+    }
+    // A socket file outlives its process: after a restart it is stale.
+    if (::unlink(path.c_str()) != 0)
+      return fail_errno(errno, "cannot replace the stale socket " + path);
+  }
+  UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket.valid()) return fail_errno(errno, "cannot listen on unix:" + path);
+  set_receive_buffer(socket.get(), receive_buffer);
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return fail_errno(errno, "cannot listen on unix:" + path);
+  }
+  if (options.permissions && ::chmod(path.c_str(), *options.permissions) != 0) {
+    const int error_number = errno;
+    ::unlink(path.c_str());
+    return fail_errno(error_number, "cannot set the permissions of unix:" + path);
+  }
+  auto impl = std::make_unique<Impl>(loop, std::move(socket));
+  struct stat created{};
+  if (::lstat(path.c_str(), &created) == 0) {
+    impl->unix_path = path;
+    impl->device = created.st_dev;
+    impl->inode = created.st_ino;
+  }
+  impl->address = "unix:" + path;
+  return std::unique_ptr<DatagramSocket>(new DatagramSocket(std::move(impl)));
+}
+
+void DatagramSocket::when_readable(std::function<void()> ready) {
+  impl_->descriptor.async_wait(
+      asio::posix::descriptor_base::wait_read,
+      [ready = std::move(ready), alive = std::weak_ptr(impl_->alive)](error_code error) {
+        if (error == asio::error::operation_aborted || alive.expired()) return;
+        ready();
+      });
+}
+
+Result<std::optional<Datagram>> DatagramSocket::receive(std::span<char> into) {
+  sockaddr_storage from{};
+  iovec piece{into.data(), into.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(uint32_t))];
+  for (;;) {
+    msghdr message{};
+    message.msg_name = &from;
+    message.msg_namelen = sizeof from;
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    const ssize_t count = ::recvmsg(impl_->descriptor.native_handle(), &message, MSG_DONTWAIT);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return std::nullopt;
+    if (count < 0) return fail_errno(errno, "cannot receive on " + impl_->address);
+    Datagram datagram;
+    datagram.size = static_cast<size_t>(count);
+    datagram.truncated = (message.msg_flags & MSG_TRUNC) != 0;
+    impl_->name_source(from, message.msg_namelen);
+    datagram.source = impl_->source;
+    for (cmsghdr* each = CMSG_FIRSTHDR(&message); each != nullptr;
+         each = CMSG_NXTHDR(&message, each)) {
+      if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SO_RXQ_OVFL) continue;
+      uint32_t dropped = 0;
+      std::memcpy(&dropped, CMSG_DATA(each), sizeof dropped);
+      datagram.lost_before = dropped - impl_->dropped;
+      impl_->dropped = dropped;
+    }
+    return datagram;
+  }
+}
+
+const std::string& DatagramSocket::address() const { return impl_->address; }
+
+}  // namespace noroshi
