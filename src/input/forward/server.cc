@@ -205,9 +205,14 @@ void Server::memory_released() {
 }
 
 void Server::arm_deadlines() {
-  if (Session* const first = budget_.first();
-      first != nullptr && budget_.others_wait() && !first->memory_deadline()) {
-    first->set_memory_deadline(now() + options_.unfinished_wait_max);
+  if (budget_.others_wait()) {
+    // Everybody who holds memory and could go on has to finish, all at the same time: a hundred
+    // slow senders hold up the others no longer than one.
+    for (const auto& [key, session] : sessions_) {
+      if (session->memory_deadline() || !session->holds_memory()) continue;
+      if (budget_.first() == session.get() || !budget_.queued(session.get()))
+        session->set_memory_deadline(now() + options_.unfinished_wait_max);
+    }
   }
   if (std::exchange(deadlines_armed_, true)) return;
   deadline_timer_.expires_after(kDeadlineTick);
@@ -235,6 +240,7 @@ void Server::check_deadlines() {
       any = true;
       continue;
     }
+    if (!budget_.first()) session->set_memory_deadline(std::nullopt);  // nobody waits any more
     if (session->memory_deadline() && *session->memory_deadline() <= now()) {
       metrics_.malformed.add();
       session->refuse(

@@ -16,9 +16,9 @@
 #include "base/log.h"
 #include "input/forward/chunk_collector.h"
 #include "input/forward/entry_decoder.h"
-#include "input/memory_budget.h"
 #include "input/forward/session.h"
 #include "input/input.h"
+#include "input/memory_budget.h"
 
 namespace noroshi::forward {
 

@@ -354,6 +354,46 @@ TEST_F(Forward, WhoHoldsUpOthersWithAnUnfinishedFrameIsRefusedInTheEnd) {
   EXPECT_GE(metrics_.malformed.get(), 1u);
 }
 
+// Twenty senders trickle frames of which the memory holds one and a half: small frames go past
+// them, and a large one waits for one deadline, not for twenty.
+TEST_F(Forward, SlowSendersCostThemselvesTheirConnectionAndNobodyElseAnything) {
+  start(
+      {.frame_bytes_max = 1 << 20, .unfinished_bytes_max = 1 << 20, .unfinished_wait_max = 300ms});
+  const std::string frame =
+      packed("a", array({kSeconds, log_record(std::string(600'000, 'x'))}), map({}));
+  std::vector<Client> slow;
+  for (int n = 0; n < 20; ++n) slow.emplace_back(port_);
+  std::vector<size_t> sent(slow.size());
+  const auto trickle = [&](size_t bytes) {
+    for (size_t n = 0; n < slow.size(); ++n) {
+      if (sent[n] + bytes < frame.size())
+        sent[n] += slow[n].send_some(std::string_view(frame).substr(sent[n], bytes));
+    }
+    loop_.restart();
+    loop_.poll();
+  };
+  for (int n = 0; n < 20; ++n) trickle(20'000);
+  ASSERT_GT(server_->budget().used(), server_->budget().limit());
+
+  Client small(port_), large(port_);
+  for (size_t n = 1; n <= 50; ++n) {
+    send(small, line("small", "good"));
+    EXPECT_TRUE(run_until_records(n)) << "the small frame waits for the slow senders";
+    trickle(1);
+  }
+  EXPECT_EQ(metrics_.malformed.get(), 0u) << "the deadline is not there yet: the test was too slow";
+  std::string_view rest = frame;
+  const Monotonic began = system_clock().monotonic();
+  EXPECT_TRUE(run_until([&] {
+    trickle(1);
+    rest.remove_prefix(large.send_some(rest));
+    return sink_.records.size() == 51;
+  }));
+  EXPECT_LT(system_clock().monotonic() - began, Seconds(3)) << "20 deadlines would be 6 s";
+  EXPECT_FALSE(large.closed_by_server());
+  EXPECT_FALSE(small.closed_by_server());
+}
+
 TEST_F(Forward, APeerThatDoesNotReadItsAcksIsReadNoMoreAndRefusedInTheEnd) {
   start({.ack_wait_max = 300ms});
   Client client(port_);

@@ -10,6 +10,9 @@
 namespace noroshi::forward {
 namespace {
 
+// Read at once by who holds no memory while others have used it up: enough for most log lines, and
+// little enough for thousands of connections.
+constexpr size_t kReadWithoutMemory = 4 << 10;
 // Acks a peer has not read yet; beyond this nothing more is read from it.
 constexpr size_t kAckBytesMax = 256 << 10;
 // Room behind a large frame for the option that follows its payload and for the next frame's head.
@@ -82,11 +85,14 @@ bool Session::make_room() {
   taken_ = 0;
   data_size_ = size_;
   if (size_ <= read_bytes / 2 && needed <= read_bytes) {
-    if (!server_.budget().may_grow(this, capacity_, capacity_) && !draining_)
+    // Who holds nothing may read a little even when others have used the memory up: small frames of
+    // good senders do not wait for bad ones.
+    const bool little = capacity_ == 0 && server_.budget().used() > server_.budget().limit();
+    if (!little && !server_.budget().may_grow(this, capacity_, capacity_) && !draining_)
       return server_.arm_deadlines(), false;
     if (size_ != 0) std::memcpy(server_.read_buffer(), buffer_.get(), size_);
     data_ = server_.read_buffer();
-    data_capacity_ = read_bytes;
+    data_capacity_ = little ? std::min(kReadWithoutMemory, read_bytes) : read_bytes;
     return true;
   }
   size_t wanted = capacity_;
@@ -96,7 +102,8 @@ bool Session::make_room() {
   }
   if (!server_.budget().may_grow(this, capacity_, wanted) && !draining_)
     return server_.arm_deadlines(), false;
-  if (!server_.budget().queued(this)) memory_deadline_.reset();
+  // A trickle is no progress where others wait for the memory.
+  if (!server_.budget().first()) memory_deadline_.reset();
   if (wanted != capacity_) resize_buffer(wanted);
   data_ = buffer_.get();
   data_capacity_ = capacity_;

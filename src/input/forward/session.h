@@ -53,6 +53,7 @@ class Session final : public AckReceiver, public std::enable_shared_from_this<Se
   void set_handshake_deadline(std::optional<Monotonic> deadline) { handshake_deadline_ = deadline; }
   // By when its unfinished frame must be complete, because others wait for its memory.
   void set_memory_deadline(std::optional<Monotonic> deadline) { memory_deadline_ = deadline; }
+  [[nodiscard]] bool holds_memory() const { return capacity_ != 0; }
   [[nodiscard]] std::optional<Monotonic> memory_deadline() const { return memory_deadline_; }
   // By when the peer must have read the acks that wait for it.
   void set_acks_deadline(std::optional<Monotonic> deadline) { acks_deadline_ = deadline; }
