@@ -1,9 +1,8 @@
 #include "aws/region.h"
 
-#include <simdjson.h>
-
 #include "aws/imds.h"
 #include "aws/profile.h"
+#include "aws/task_metadata.h"
 
 namespace noroshi {
 namespace {
@@ -29,14 +28,10 @@ Result<std::string> region_of_task(const AwsEnvironment& environment) {
   if (answer.status != 200) {
     return fail(ErrorCode::Unavailable, "task metadata: HTTP " + std::to_string(answer.status));
   }
-  simdjson::dom::parser parser;
-  std::string_view arn;
-  if (parser.parse(answer.body)["TaskARN"].get_string().get(arn) != simdjson::SUCCESS) {
-    return fail(ErrorCode::Corrupt, "task metadata has no TaskARN");
-  }
-  std::string region(region_of_arn(arn));
-  if (region.empty()) return fail(ErrorCode::Corrupt, "task metadata has no region in its TaskARN");
-  return region;
+  NOROSHI_ASSIGN(TaskMetadata task, parse_task_metadata(answer.body));
+  if (task.region.empty())
+    return fail(ErrorCode::Corrupt, "task metadata has no region in its TaskARN");
+  return std::move(task.region);
 }
 
 }  // namespace

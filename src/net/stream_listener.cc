@@ -18,6 +18,7 @@
 #include <unordered_map>
 
 #include "base/log.h"
+#include "net/early_sockets.h"
 #include "net/tls_session.h"
 
 namespace noroshi {
@@ -339,40 +340,11 @@ StreamListener::~StreamListener() = default;
 Result<std::unique_ptr<StreamListener>> StreamListener::listen_tcp(asio::io_context& loop,
                                                                    const std::string& host,
                                                                    uint16_t port, int backlog) {
-  const std::string where =
-      fmt::format("{}:{}", host.find(':') == std::string::npos ? host : "[" + host + "]", port);
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
-      error != 0) {
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("cannot listen on {}: {}", where, ::gai_strerror(error)));
-  }
-  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
-  // A name may stand for several addresses (localhost: ::1 and 127.0.0.1). IPv4 first: it is what
-  // clients configured with the same name try as well.
-  const addrinfo* chosen = addresses.get();
-  for (const addrinfo* each = addresses.get(); each != nullptr; each = each->ai_next) {
-    if (each->ai_family == AF_INET) {
-      chosen = each;
-      break;
-    }
-  }
-  UniqueFd socket(::socket(chosen->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!socket.valid()) return fail_errno(errno, "cannot listen on " + where);
-  const int on = 1;
-  const int off = 0;
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (chosen->ai_family == AF_INET6)
-    ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-  if (::bind(socket.get(), chosen->ai_addr, chosen->ai_addrlen) != 0) {
-    return fail_errno(errno, "cannot listen on " + where);
-  }
-  if (::listen(socket.get(), std::max(backlog, kListenBacklogMin)) != 0) {
-    return fail_errno(errno, "cannot listen on " + where);
+  UniqueFd socket = EarlySockets::of_process().take_tcp(host, port);
+  if (socket.valid()) {
+    ::listen(socket.get(), std::max(backlog, kListenBacklogMin));  // only resizes its queue
+  } else {
+    NOROSHI_ASSIGN(socket, open_tcp_listener(host, port, backlog));
   }
   sockaddr_storage bound{};
   socklen_t size = sizeof bound;
@@ -388,40 +360,13 @@ Result<std::unique_ptr<StreamListener>> StreamListener::listen_unix(asio::io_con
                                                                     UnixListenOptions options,
                                                                     int backlog) {
   const std::string& path = options.path;
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path) {
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("cannot listen on unix:{}: the path must have 1 to {} bytes, it has {}",
-                            path, sizeof address.sun_path - 1, path.size()));
-  }
-  std::memcpy(address.sun_path, path.c_str(), path.size());
-
-  struct stat present{};
-  if (::lstat(path.c_str(), &present) == 0) {
-    if (!S_ISSOCK(present.st_mode)) {
-      return fail(
-          ErrorCode::InvalidArgument,
-          fmt::format(
-              "cannot listen on unix:{0}: {0} exists and is not a socket; it is left as it is",
-              path));
-    }
-    // A socket file outlives its process: after a container restart it is stale and nobody listens.
-    if (::unlink(path.c_str()) != 0)
-      return fail_errno(errno, "cannot replace the stale socket " + path);
-  }
-  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!socket.valid()) return fail_errno(errno, "cannot listen on unix:" + path);
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return fail_errno(errno, "cannot listen on unix:" + path);
-  }
-  if (options.permissions && ::chmod(path.c_str(), *options.permissions) != 0) {
+  UniqueFd socket = EarlySockets::of_process().take_unix(path);
+  if (!socket.valid()) {
+    NOROSHI_ASSIGN(socket, open_unix_listener(path, options.permissions, backlog));
+  } else if (options.permissions && ::chmod(path.c_str(), *options.permissions) != 0) {
     const int error_number = errno;
     ::unlink(path.c_str());
     return fail_errno(error_number, "cannot set the permissions of unix:" + path);
-  }
-  if (::listen(socket.get(), std::max(backlog, kListenBacklogMin)) != 0) {
-    return fail_errno(errno, "cannot listen on unix:" + path);
   }
   auto impl = std::make_unique<Impl>(loop, std::move(socket));
   struct stat created{};

@@ -7,6 +7,7 @@
 
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "config/values.h"
 
@@ -59,10 +60,8 @@ bool is_loopback(const std::string& canonical_host) {
 
 }  // namespace
 
-OwnAddress::OwnAddress(const EnvironmentLookup& environment,
-                       const std::vector<std::string>& container_names) {
+OwnAddress::OwnAddress(const EnvironmentLookup& environment, ContainerNames container_names) {
   for (const std::string_view name : kUsualContainerNames) names_.emplace(name);
-  for (const std::string& name : container_names) names_.insert(canonical(name));
   for (const char* variable : {"FLUENT_HOST", "HOSTNAME"}) {
     if (const auto host = environment(variable); host && !host->empty())
       names_.insert(canonical(*host));
@@ -79,6 +78,7 @@ OwnAddress::OwnAddress(const EnvironmentLookup& environment,
     freeifaddrs(interfaces);
   }
   add_names_of_hosts_file("/etc/hosts");
+  container_names_ = std::move(container_names);
 }
 
 void OwnAddress::add_names_of_hosts_file(const std::string& path) {
@@ -94,7 +94,11 @@ void OwnAddress::add_names_of_hosts_file(const std::string& path) {
 
 bool OwnAddress::is(std::string_view host) const {
   const std::string name = canonical(host);
-  return is_loopback(name) || names_.contains(name);
+  if (is_loopback(name) || names_.contains(name)) return true;
+  if (!container_names_) return false;
+  for (const std::string& container : std::exchange(container_names_, {})())
+    names_.insert(canonical(container));
+  return names_.contains(name);
 }
 
 }  // namespace noroshi

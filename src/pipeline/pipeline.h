@@ -14,6 +14,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,8 +43,9 @@ struct BuildOptions {
   EnvironmentLookup environment = process_environment();
   bool check_only = false;
   std::vector<std::string> parsers_files = {};  // -R
-  // Of the containers in our ECS task: an output that sends to one on our own port sends to us.
-  std::vector<std::string> container_names = {};
+  // The names of the containers in our ECS task: an output that sends to one of them on our own
+  // port sends to us. Asked only where such an output is seen, once the sockets are bound.
+  std::function<std::vector<std::string>()> container_names = {};
 };
 
 struct InputInstance {

@@ -43,14 +43,17 @@ const Section* own_input(const Section& output, const Document& document, const 
   const std::string_view path = output.value("unix_path");
   const std::string_view host = value_or(output, "host", "127.0.0.1");
   const std::string_view port = value_or(output, "port", protocol->output_port);
-  if (path.empty() && !own.is(host)) return nullptr;
   for (const Section* input : document.find_all(SectionKind::Input)) {
     if (input->plugin() != plugin) continue;
-    const std::string_view input_path = input->value("unix_path");
-    // An input with a unix_path does not listen on its port.
-    if (!path.empty()
-            ? path == input_path
-            : input_path.empty() && value_or(*input, "port", protocol->input_port) == port)
+    if (!path.empty()) {
+      if (input->value("unix_path") == path) return input;
+      continue;
+    }
+    // An input with a unix_path and no address does not listen on TCP.
+    const bool on_tcp = input->value("unix_path").empty() || !input->value("listen").empty() ||
+                        !input->value("port").empty();
+    // The host last: knowing all our names may take the network.
+    if (on_tcp && value_or(*input, "port", protocol->input_port) == port && own.is(host))
       return input;
   }
   return nullptr;

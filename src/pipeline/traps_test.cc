@@ -19,7 +19,7 @@ OwnAddress own(std::vector<std::string> containers = {}) {
         if (name == "FLUENT_HOST") return "172.17.0.5";
         return std::nullopt;
       },
-      containers);
+      [containers] { return containers; });
 }
 
 TEST(OwnAddress, KnowsItsNamesInEverySpelling) {
@@ -105,6 +105,10 @@ TEST(SendsToItself, NotToOthers) {
 }
 
 TEST(SendsToItself, ThroughTheSocketAndByOtherProtocols) {
+  // A unix_path beside an address does not replace it.
+  EXPECT_NE(verdict("[INPUT]\n    Name forward\n    unix_path /s\n    Port 24224\n",
+                    "[OUTPUT]\n    Name forward\n    Match *\n"),
+            "");
   EXPECT_NE(
       verdict(kHostMode,
               "[OUTPUT]\n    Name forward\n    Match *\n    unix_path /var/run/fluent.sock\n"),

@@ -1,89 +1,25 @@
 #!/usr/bin/python3
 """Docker's own fluentd log driver feeds the specified pipeline, set up as the ECS agent sets it up.
 
-Starts a docker daemon with directories and a socket of its own, and an image made of busybox; nothing is
-downloaded. Needs root, docker.io and busybox-static. Exits 77 (skipped) with the reason where no daemon can run.
+Exits 77 (skipped) with the reason where no docker daemon can run: see engine.py.
 """
 
 import collections
 import contextlib
 import json
-import os
 import pathlib
-import shutil
 import signal
-import subprocess
 import sys
-import tarfile
-import tempfile
 import time
-import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from engine import BUSYBOX_IMAGE, run_tests
 from harness import SystemTest, fetch, free_port, wait_for
 
-IMAGE, TAG = "noroshi-busybox", "app-firelens-test"
+IMAGE, TAG = BUSYBOX_IMAGE, "app-firelens-test"
 PIECE = 16384  # bytes at which Docker cuts a line
 ERRORS = ("ERROR", "CRITICAL", "FATAL")
-
-
-class NoEngine(Exception):
-    pass
-
-
-class Engine:
-    """A docker daemon of our own, and the image its containers run."""
-
-    def __init__(self):
-        if os.geteuid() != 0:
-            raise NoEngine("a docker daemon needs root")
-        programs = {name: shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin") for name in
-                    ("dockerd", "docker", "busybox")}
-        if missing := [name for name, path in programs.items() if not path]:
-            raise NoEngine(f"no {', '.join(missing)} (apt-get install docker.io busybox-static)")
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="noroshi-docker-"))
-        self.environment = {**os.environ, "DOCKER_HOST": f"unix://{self.directory}/docker.sock"}
-        self.log = self.directory / "dockerd.log"
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                [programs["dockerd"], "--data-root", self.directory / "data", "--exec-root", self.directory / "exec",
-                 "--pidfile", self.directory / "pid", "--host", self.environment["DOCKER_HOST"], "--bridge", "none",
-                 "--iptables=false", "--ip6tables=false", "--storage-driver", "vfs"], stdout=log, stderr=log)
-        try:
-            deadline = time.monotonic() + 30
-            while self.docker("info", check=False).returncode != 0:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    raise NoEngine(f"no docker daemon can be started here: {self.log.read_text()[-300:]}")
-                time.sleep(0.2)
-            archive = self.directory / "root.tar"
-            with tarfile.open(archive, "w") as tar:
-                tar.add(os.path.realpath(programs["busybox"]), "bin/busybox")
-            imported = self.docker("import", archive, IMAGE, check=False)
-            if imported.returncode != 0:  # inside a chroot, say
-                raise NoEngine(f"no image can be made here: {imported.stderr[-300:]}")
-            probe = self.docker("run", "--rm", "--network", "none", IMAGE, "/bin/busybox", "true", check=False)
-            if probe.returncode != 0:
-                raise NoEngine(f"no container can be run here: {probe.stderr[-300:]}")
-        except BaseException:
-            self.stop()
-            raise
-
-    def docker(self, *arguments, check=True, timeout=120):
-        result = subprocess.run(["docker", *map(str, arguments)], env=self.environment, capture_output=True, text=True,
-                                timeout=timeout)
-        if check and result.returncode != 0:
-            raise AssertionError(f"docker {arguments[0]}: {result.stderr}\n{self.log.read_text()[-2000:]}")
-        return result
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def padded(size, **fields):
@@ -260,13 +196,4 @@ done
 
 
 if __name__ == "__main__":
-    try:
-        engine = Engine()
-    except NoEngine as reason:
-        print(f"skipped: {reason}")
-        sys.exit(77)
-    try:
-        result = unittest.main(verbosity=2, exit=False).result
-    finally:
-        engine.stop()
-    sys.exit(not result.wasSuccessful())
+    run_tests(sys.modules["__main__"])

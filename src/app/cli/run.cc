@@ -11,10 +11,12 @@
 #include "admin/statistics.h"
 #include "app/cli/configuration.h"
 #include "app/cli/daemon.h"
+#include "app/cli/task_environment.h"
 #include "app/cli/verbs.h"
 #include "app/plugins.h"
 #include "aws/credentials.h"
 #include "base/log.h"
+#include "net/early_sockets.h"
 #include "pipeline/pipeline.h"
 
 namespace noroshi {
@@ -26,6 +28,15 @@ constexpr Nanoseconds kDefaultGrace = Seconds(25);
 // The exit status of Fluent Bit where a plugin's initialisation failed.
 constexpr int kPluginFailed = 255;
 constexpr Nanoseconds kUnlimitedGrace = std::chrono::hours(24);
+
+BuildOptions build_options(const RunArguments& arguments, bool check_only) {
+  return {.plugins = all_plugins(),
+          .aws = aws_process_environment(),
+          .environment = TaskEnvironment::of_process().lookup(),
+          .check_only = check_only,
+          .parsers_files = arguments.parsers_files,
+          .container_names = [] { return TaskEnvironment::of_process().container_names(); }};
+}
 
 bool change_directory(const RunArguments& arguments) {
   if (arguments.working_directory.empty() || chdir(arguments.working_directory.c_str()) == 0)
@@ -74,18 +85,15 @@ int run_until_signal(const RunArguments& arguments, const std::function<void()>&
   const sigset_t signals = block_signals();
   if (!change_directory(arguments)) return 1;
   Diagnostics diagnostics;
-  const Document document = read_configuration(arguments, diagnostics);
+  const Document document = read_configuration(arguments, diagnostics, true);
   std::unique_ptr<Pipeline> pipeline;
   const bool readable = !diagnostics.has_errors();
   if (readable) {
     Diagnostics reported_by_build;
     apply_log_options(parse_service(document, reported_by_build), arguments.verbosity);
-    pipeline = Pipeline::build(document,
-                               {.plugins = all_plugins(),
-                                .aws = aws_process_environment(),
-                                .parsers_files = arguments.parsers_files},
-                               diagnostics);
+    pipeline = Pipeline::build(document, build_options(arguments, false), diagnostics);
   }
+  EarlySockets::of_process().close_rest();
   diagnostics.print(stderr);
   if (pipeline == nullptr) {
     log_error("config", "configuration file contains errors, aborting.");
@@ -168,12 +176,7 @@ int check(const RunArguments& arguments) {
   }
   // Even after a syntax error: what can be read is checked too, so that one run shows everything.
   const std::unique_ptr<Pipeline> pipeline =
-      Pipeline::build(document,
-                      {.plugins = all_plugins(),
-                       .aws = aws_process_environment(),
-                       .check_only = true,
-                       .parsers_files = arguments.parsers_files},
-                      diagnostics);
+      Pipeline::build(document, build_options(arguments, true), diagnostics);
   if (pipeline != nullptr && pipeline->service().http_server) {
     const auto admin =
         HttpServer::start(admin_server_options(pipeline->service()),

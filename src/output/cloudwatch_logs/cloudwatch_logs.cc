@@ -9,9 +9,9 @@
 
 #include "aws/aws_client.h"
 #include "aws/region.h"
+#include "aws/task_metadata.h"
 #include "base/check.h"
 #include "config/common_options.h"
-#include "output/cloudwatch_logs/ecs_task.h"
 #include "output/cloudwatch_logs/log_destination.h"
 
 namespace noroshi {
@@ -28,6 +28,7 @@ constexpr size_t kTagValueMax = 256;
 
 // Tries to reach the task metadata, a second apart; it is on the same host.
 constexpr int kTaskAttempts = 3;
+constexpr Nanoseconds kTaskTimeout = Seconds(2);  // of an attempt
 
 // The parts of a name that only the running task knows.
 bool needs_ecs_task(std::string_view name) { return name.find("$(ecs_") != std::string_view::npos; }
@@ -39,7 +40,7 @@ class CloudWatchLogsOutput final : public Output {
   struct GoNames {
     std::string group = {};
     std::string stream = {};
-    std::function<Result<EcsTask>()> read_task = {};
+    std::function<Result<TaskMetadata>()> read_task = {};
   };
 
   CloudWatchLogsOutput(std::string identity, LogDestinationOptions destination, GoNames names,
@@ -338,7 +339,9 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   CloudWatchLogsOutput::GoNames names{
       .group = is_go_template(options.log_group_name) ? options.log_group_name.text : "",
       .stream = is_go_template(options.log_stream_name) ? options.log_stream_name.text : "",
-      .read_task = [&environment = context.aws] { return read_ecs_task(environment); }};
+      .read_task = [&environment = context.aws] {
+        return read_task_metadata(environment, system_clock().monotonic() + kTaskTimeout);
+      }};
 
   MadeOutput made;
   made.destination = fmt::format(
