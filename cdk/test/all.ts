@@ -5,6 +5,8 @@ import './monitoring.test';
 import './compute.test';
 import './rollback.test';
 import './settings.test';
+import './firelens-router.test';
+import './log-archive.test';
 import './snapshot.test';
 import './validation.test';
 import './synth.test';

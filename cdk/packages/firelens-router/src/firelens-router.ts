@@ -290,10 +290,10 @@ export class FirelensRouter extends Construct {
   }
 
   private problems(): string[] {
-    const containers = this.props.taskDefinition.node.findAll()
-      .filter((node): node is ecs.ContainerDefinition => node instanceof ecs.ContainerDefinition);
-    const senders = containers.filter(container => container.logDriverConfig?.logDriver === 'awsfirelens');
-    const found = checkSenders(this.container!, senders, containers);
+    const senders = this.props.taskDefinition.node.findAll()
+      .filter((node): node is ecs.ContainerDefinition => node instanceof ecs.ContainerDefinition)
+      .filter(container => container.logDriverConfig?.logDriver === 'awsfirelens');
+    const found = checkSenders(this.container!, senders);
     if (this.props.configSource !== undefined) {
       const config = new ClassicConfig(fs.readFileSync(this.props.configSource, 'utf8'));
       found.push(...checkConfiguration(config, {

@@ -1,6 +1,6 @@
 // The known traps of FireLens: what a deployment shows only as a task that does not start, or as logs that never
 // arrive. Each says what is wrong and what to do instead.
-import { Token, aws_ecs as ecs } from 'aws-cdk-lib';
+import { Token, type aws_ecs as ecs } from 'aws-cdk-lib';
 import { type ClassicConfig, type Section, isOff, matches, seconds } from './classic-config';
 
 export interface Problem {
@@ -95,16 +95,8 @@ function isOwnListener(host: string, port: string, unixPath: string | undefined,
 }
 
 /** The containers of the task. */
-export function checkSenders(router: ecs.ContainerDefinition, senders: ecs.ContainerDefinition[],
-  containers: ecs.ContainerDefinition[]): Problem[] {
+export function checkSenders(router: ecs.ContainerDefinition, senders: ecs.ContainerDefinition[]): Problem[] {
   const problems: Problem[] = [];
-  const routers = containers.filter(container => container instanceof ecs.FirelensLogRouter);
-  if (routers.length > 1) {
-    problems.push({
-      wrong: `the task has ${routers.length} FireLens routers (${routers.map(each => each.containerName).join(', ')})`,
-      instead: 'A task has one: remove the others, and use this construct\'s logDriver()',
-    });
-  }
   if (senders.length === 0) {
     problems.push({
       wrong: 'no container of the task logs to the router',
