@@ -47,7 +47,7 @@ export interface Settings {
   readonly network?: ImportedNetwork;
 }
 
-const KEYS = [
+export const KEYS = [
   'region', 'account', 'logRouting', 'routerTag', 'backendTag', 'desiredCount', 'certificateArn', 'alarmEmail',
   'existingLogGroups', 'existingLogBucket',
   'vpcId', 'vpcCidr', 'availabilityZones', 'subnetIds', 'routeTableIds', 'securityGroupId', 'targetGroupArn', 'createEndpoints',

@@ -7,6 +7,8 @@ import './rollback.test';
 import './settings.test';
 import './firelens-router.test';
 import './log-archive.test';
+import './contract.test';
 import './snapshot.test';
 import './validation.test';
+import './readme.test';
 import './synth.test';
