@@ -17,9 +17,12 @@
 #include "input/udp/udp.h"
 #include "output/cloudwatch_logs/cloudwatch_logs.h"
 #include "output/file/file.h"
+#include "output/forward/forward.h"
 #include "output/null/null.h"
 #include "output/s3/s3.h"
 #include "output/stdout/stdout.h"
+#include "output/syslog/syslog.h"
+#include "output/tcp/tcp.h"
 
 namespace noroshi {
 
@@ -47,9 +50,12 @@ const PluginSet& all_plugins() {
       .outputs = {
           &kCloudWatchLogsPlugin,
           &kFilePlugin,
+          &kForwardOutputPlugin,
           &kNullPlugin,
           &kS3Plugin,
           &kStdoutPlugin,
+          &kSyslogOutputPlugin,
+          &kTcpOutputPlugin,
       },
   };
   // clang-format on

@@ -1,15 +1,19 @@
 'use strict';
 
 // npm fluent-logger: node fluent_logger.js '{"port":…,"tag":…,"first":…,"count":…,"eventMode":…,"ack":true}'
+// With "sharedKey" (and "username", "password") it does the handshake; with "ca", the file of an authority, TLS.
 // Prints how many emits were confirmed (with ack: by the router) and how many failed.
 const { createFluentSender, EventTime } = require('fluent-logger');
 const { record } = require('./record');
 
-const { port, tag, first, count, eventMode, ack } = JSON.parse(process.argv[2]);
+const fs = require('fs');
+const { port, tag, first, count, eventMode, ack, sharedKey, username, password, ca } = JSON.parse(process.argv[2]);
 const quiet = { error() {}, info() {} };  // its errors are in what this prints
 const sender = createFluentSender(tag, {
   host: '127.0.0.1', port, eventMode, requireAckResponse: ack, ackResponseTimeout: 60000, reconnectInterval: 100,
   timeout: 3.0, internalLogger: quiet, flushInterval: 20,
+  security: sharedKey === undefined ? undefined : { clientHostname: 'npm-client', sharedKey, username, password },
+  tls: Boolean(ca), tlsOptions: ca ? { ca: fs.readFileSync(ca), servername: 'localhost' } : undefined,
 });
 const outcome = { confirmed: 0, failed: 0, errors: [] };
 sender.on('error', (error) => outcome.errors.push(error.message));

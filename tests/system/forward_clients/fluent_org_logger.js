@@ -1,17 +1,24 @@
 'use strict';
 
 // npm @fluent-org/logger: node fluent_org_logger.js '{"port":…,"tag":…,"first":…,"count":…,"eventMode":…,"ack":true}'
+// With "sharedKey" (and "username", "password") it does the handshake; with "ca", the file of an authority, TLS.
 // Prints how many emits were confirmed (with ack: by the router) and how many failed.
 const { FluentClient, FluentSocketEvent, EventTime } = require('@fluent-org/logger');
 const { record } = require('./record');
 
-const { port, tag, first, count, eventMode, ack, path, ackTimeout = 60000 } =
-  JSON.parse(process.argv[2]);
+const fs = require('fs');
+const {
+  port, tag, first, count, eventMode, ack, path, ackTimeout = 60000, sharedKey, username, password, ca,
+} = JSON.parse(process.argv[2]);
 const outcome = { confirmed: 0, failed: 0, errors: [] };
 const client = new FluentClient(tag, {
   eventMode, milliseconds: true,
   ack: ack ? { ackTimeout } : undefined,
-  socket: path ? { path } : { host: '127.0.0.1', port, reconnect: { delay: 50, maxDelay: 200 } },
+  socket: path ? { path } : {
+    host: '127.0.0.1', port, reconnect: { delay: 50, maxDelay: 200 },
+    tls: ca ? { ca: fs.readFileSync(ca), servername: 'localhost' } : undefined,
+  },
+  security: sharedKey === undefined ? undefined : { clientHostname: 'npm-client', sharedKey, username, password },
   eventRetry: ack ? { attempts: 20, minDelay: 50, maxDelay: 500 } : undefined,
   disconnect: { waitForPending: true, socketDisconnectDelay: 100 },
 });
