@@ -125,7 +125,9 @@ class Inputs(SecureTest):
 """)
         count, first = 500, 0
         for script in ("fluent_logger.js", "fluent_org_logger.js"):
-            modes = (("Message", False), ("PackedForward", True)) if script == "fluent_logger.js" else (
+            # fluent-logger begins to wait for an ack when its write has come back, which over TLS may be after the
+            # ack has come: then it waits for ever. So it asks for none here.
+            modes = (("Message", False), ("PackedForward", False)) if script == "fluent_logger.js" else (
                 ("Message", True), ("CompressedPackedForward", True))
             for mode, ack in modes:
                 self.run_node(script, port=port, tag="npm.app", first=first, count=count, eventMode=mode, ack=ack,
