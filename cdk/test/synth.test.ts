@@ -1,14 +1,15 @@
-// `cdk synth` as a stranger runs it, with no credentials and, where the kernel lets us, no network at all.
+// The README's `npm run synth …` as a stranger runs them: with no credentials and, where the kernel lets us, no network.
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { after, test } from 'node:test';
+import { promisify } from 'node:util';
 import { CDK, templates } from './templates';
 
-const out = fs.mkdtempSync(path.join(os.tmpdir(), 'cdk-synth-'));
-after(() => fs.rmSync(out, { recursive: true }));
+const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'cdk-synth-'));
+after(() => fs.rmSync(directory, { recursive: true }));
 
 /** A namespace without any network interface but its own loopback. */
 function withoutNetwork(): string[] {
@@ -18,20 +19,36 @@ function withoutNetwork(): string[] {
   return [];
 }
 
-test('cdk synth --strict needs neither network nor credentials, and gives the templates of the tests', t => {
+/** Arguments of every `npm run synth` of the README. */
+function commands(): string[][] {
+  const readme = fs.readFileSync(path.join(CDK, 'README.md'), 'utf8').replace(/\\\n/g, ' ');
+  return [...readme.matchAll(/^npm run synth(?: --(.*))?$/gm)].map(match => (match[1] ?? '').split(/\s+/).filter(word => word !== ''));
+}
+
+async function synth(prefix: string[], given: string[], out: string): Promise<Record<string, { Resources: Record<string, { Metadata?: unknown }> }>> {
+  const { scripts } = JSON.parse(fs.readFileSync(path.join(CDK, 'package.json'), 'utf8')) as { scripts: { synth: string } };
+  const [tool, ...own] = scripts.synth.split(' ');
+  const [program, ...words] = [...prefix, process.execPath, path.join(CDK, 'node_modules/.bin', tool), ...own, ...given, '--output', out];
+  const environment: NodeJS.ProcessEnv = { PATH: process.env.PATH, HOME: directory, AWS_EC2_METADATA_DISABLED: 'true' };
+  await promisify(execFile)(program, words, { cwd: CDK, env: environment, timeout: 180_000 });
+  return Object.fromEntries(fs.readdirSync(out).filter(file => file.endsWith('.template.json')).map(file => {
+    const template = JSON.parse(fs.readFileSync(path.join(out, file), 'utf8')) as { Resources: Record<string, { Metadata?: unknown }> };
+    // The CLI adds the path of each resource's construct.
+    for (const resource of Object.values(template.Resources)) delete resource.Metadata;
+    return [file.replace('.template.json', ''), template];
+  }));
+}
+
+test('every synth of the README succeeds strictly, and gives the templates of these tests', async t => {
   const prefix = withoutNetwork();
   if (prefix.length === 0) t.diagnostic('unshare is not allowed here: the network stays reachable');
-  const environment: NodeJS.ProcessEnv = {
-    PATH: process.env.PATH, HOME: out, CDK_DISABLE_CLI_TELEMETRY: 'true', CDK_DISABLE_VERSION_CHECK: '1', AWS_EC2_METADATA_DISABLED: 'true',
-  };
-  const [program, ...rest] = [...prefix, process.execPath, path.join(CDK, 'node_modules/aws-cdk/bin/cdk'), 'synth', '--quiet', '--strict', '--output', out];
-  execFileSync(program, rest, { cwd: CDK, env: environment, stdio: 'pipe', timeout: 120_000 });
-  for (const [name, template] of Object.entries(templates())) {
-    const written = JSON.parse(fs.readFileSync(path.join(out, `${name}.template.json`), 'utf8')) as { Resources: Record<string, { Metadata?: unknown }> };
-    // The CLI adds the path of each resource's construct.
-    for (const resource of Object.values(written.Resources)) delete resource.Metadata;
-    assert.deepEqual(written.Resources, template.toJSON().Resources, name);
-  }
-  assert.deepEqual(fs.readdirSync(out).filter(file => file.endsWith('.template.json')).sort(),
-    ['Compute', 'Monitoring', 'Network', 'Registry'].map(name => `${name}.template.json`));
+  const all = commands();
+  assert.equal(all.length, 3);
+  const made = await Promise.all(all.map((given, index) => synth(prefix, given, path.join(directory, String(index)))));
+  all.forEach((given, index) => {
+    const settings = given.filter(word => word !== '-c').map(word => word.split('=', 2) as [string, string]);
+    const expected = Object.entries(templates(Object.fromEntries(settings))).filter(([, template]) => template !== undefined);
+    assert.deepEqual(Object.keys(made[index]).sort(), expected.map(([name]) => name).sort());
+    for (const [name, template] of expected) assert.deepEqual(made[index][name].Resources, template!.toJSON().Resources, name);
+  });
 });

@@ -23,8 +23,8 @@ function findings(context: Context, spoil?: (made: ReturnType<typeof app>) => vo
 }
 
 const GOOD: [what: string, context: Context][] = [
-  ['rolled back, with HTTPS and somebody to tell', {
-    logRouting: 'awslogs', certificateArn: 'arn:aws:acm:ap-northeast-1:123456789012:certificate/0123', alarmEmail: 'team@example.com',
+  ['with HTTPS, somebody to tell, and a known account', {
+    account: '123456789012', certificateArn: 'arn:aws:acm:ap-northeast-1:123456789012:certificate/0123', alarmEmail: 'team@example.com',
   }],
   ['with everything that can be imported', {
     existingLogBucket: 'old-logs', existingLogGroups: '/ecs/backend,/ecs/backend/errors,/ecs/firelens',

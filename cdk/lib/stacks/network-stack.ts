@@ -134,6 +134,7 @@ export function importNetwork(scope: Construct, network: ImportedNetwork): Servi
     isolatedSubnetIds: network.subnetIds,
     isolatedSubnetRouteTableIds: network.routeTableIds.length > 0 ? network.routeTableIds : undefined,
   });
+  Validations.of(vpc).acknowledge({ id: 'Annotation::@aws-cdk/aws-ec2:noSubnetRouteTableId', reason: 'Only the S3 endpoint needs route tables.' });
   return {
     vpc,
     subnets: { subnetType: ec2.SubnetType.PRIVATE_ISOLATED },
