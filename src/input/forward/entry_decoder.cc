@@ -187,6 +187,7 @@ bool EntryDecoder::refill() {
 }
 
 EntryDecoder::Step EntryDecoder::take_entry(std::string_view& bytes, ChunkCollector& collector) {
+  if (malformed_ >= kMalformedEntriesMax) return Step::Lost;
   const char* at = bytes.data();
   const char* const end = at + bytes.size();
   const auto lost_or_more = [this](HeadStatus status) {

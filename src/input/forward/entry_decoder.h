@@ -23,6 +23,10 @@ namespace noroshi::forward {
 // Plain bytes one compressed frame may expand to, unless configured: a bomb ends here.
 inline constexpr uint64_t kInflatedBytesMax = 256ull << 20;
 
+// A frame with so many bad entries is no frame of a Forward client: its rest is not looked at. (A
+// bomb of 256 KB can hold 256 million of them.)
+inline constexpr uint64_t kMalformedEntriesMax = 1000;
+
 class EntryDecoder {
  public:
   // `clock` gives the time of records whose own cannot be represented.

@@ -331,6 +331,16 @@ TEST_F(Protocol, ABombEndsAtTheLimitAndWhatCameBeforeIsKept) {
   EXPECT_EQ(roomy.result.acks.size(), 1u);
 }
 
+TEST_F(Protocol, ABombOfBadEntriesIsNotDecodedToItsEnd) {
+  const std::string stream =
+      packed("app", gzip(entry_ + std::string(4 << 20, '\0')), ack_option("id"));
+  StreamDecoder decoder(clock_);
+  decoder.take(stream);
+  EXPECT_EQ(decoder.result.malformed, kMalformedEntriesMax);
+  EXPECT_EQ(decoder.result.records.size(), 1u);
+  EXPECT_TRUE(decoder.result.acks.empty());
+}
+
 TEST_F(Protocol, RecordsUpToTheLargestPassCompressedAndPlain) {
   const std::string large = log_record(std::string(kChunkBodyBytesMax - 16, 'x'));
   ASSERT_LE(large.size(), kChunkBodyBytesMax);
