@@ -40,7 +40,8 @@ int run_flags(std::string_view program, int argc, char** argv, const CLI::App& v
       return noroshi::print_options(line.plugin, false);
     case CommandLine::Action::Help:
       std::fputs(verbs.help().c_str(), stdout);
-      std::printf("Flags, without a verb or behind check:\n%s", noroshi::command_line_help().c_str());
+      std::printf("Flags, without a verb or behind check:\n%s",
+                  noroshi::command_line_help().c_str());
       return 0;
     case CommandLine::Action::Mistake:
       break;
@@ -96,6 +97,37 @@ int main(int argc, char** argv) {
   options->add_option("plugin", plugin, "its name, or kind/name");
   options->add_flag("--markdown", markdown, "as the table of its README");
 
+  noroshi::CostArguments costs;
+  CLI::App* cost = app.add_subcommand(
+      "cost", "what a month of logs costs: all to CloudWatch Logs, or errors there and all to S3");
+  cost->add_option("--gb-per-month", costs.gb_per_month, "log text of all containers, in GB")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  cost->add_option("--error-share", costs.error_share, "of it ERROR and above, 0 to 1")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  cost->add_option("--gzip-ratio", costs.gzip_ratio, "log text to bytes in S3")
+      ->check(CLI::Range(1.0, 1000.0))
+      ->capture_default_str();
+  cost->add_option("--region", costs.region, "where")->capture_default_str();
+  cost->add_option("--retention-months", costs.retention_months, "of the log groups")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  cost->add_option("--month", costs.month, "after the first deployment: what S3 keeps grows")
+      ->check(CLI::Range(1.0, 1200.0))
+      ->capture_default_str();
+  cost->add_option("--tasks", costs.tasks, "that run all the time")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  cost->add_option("--upload-minutes", costs.upload_minutes, "upload_timeout of the S3 output")
+      ->check(CLI::Range(0.1, 1440.0))
+      ->capture_default_str();
+  cost->add_option("--zones", costs.zones, "availability zones with endpoints")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  cost->add_option("--price", costs.prices, "NAME=DOLLARS in place of the table's; repeatable");
+  cost->add_flag("--json", costs.json, "as JSON");
+
   app.add_subcommand(
       "ship", "send a program's lines to a router, as Docker's log driver would (ship --help)");
 
@@ -112,6 +144,7 @@ int main(int argc, char** argv) {
   if (*list) return noroshi::journal_list(directory);
   if (*dump) return noroshi::journal_dump(directory, from, count);
   if (*verify) return noroshi::journal_verify(directory);
+  if (*cost) return noroshi::print_cost(costs);
   if (*options) return noroshi::print_options(plugin, markdown);
   return 1;  // CLI11 has refused every other word
 }

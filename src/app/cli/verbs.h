@@ -43,6 +43,22 @@ struct RunArguments {
 [[nodiscard]] int journal_dump(const std::string& directory, uint64_t from, uint64_t count);
 [[nodiscard]] int journal_verify(const std::string& directory);
 
+// What a month of logs costs before and after. 0, or 1 for an unknown region or a wrong price.
+struct CostArguments {
+  double gb_per_month = 100;
+  double error_share = 0.1;
+  double gzip_ratio = 100.0 / 30;  // the specification's; the router's own is mostly 6 to 9
+  std::string region = "ap-northeast-1";
+  double retention_months = 1;
+  double month = 12;
+  double tasks = 2;
+  double upload_minutes = 10;  // upload_timeout: an object of each task at least so often
+  double zones = 2;
+  std::vector<std::string> prices = {};  // NAME=DOLLARS
+  bool json = false;
+};
+[[nodiscard]] int print_cost(const CostArguments& arguments);
+
 // One plugin's options as a terminal page ("help") or as the README's table ("table"); all names if
 // `plugin` is empty.
 [[nodiscard]] int print_options(const std::string& plugin, bool markdown);
