@@ -78,7 +78,7 @@ class Outages(SystemTest):
     def age(self, output):
         return self.metric("noroshi_output_oldest_undelivered_seconds", output)
 
-    def settle(self, load, seconds=90):
+    def settle(self, seconds=90):
         """Waits until both outputs deliver as fast as records come; returns how long that took."""
         began = time.monotonic()
         wait_for("the end of the backlog", lambda: self.alive(self.router) and self.age("cloudwatch_logs") < 1
@@ -128,7 +128,7 @@ class Outages(SystemTest):
                 requests = self.requests(service)
                 lag = self.age(output)
                 self.heal()
-                caught_up = self.settle(load)
+                caught_up = self.settle()
                 print(f"{service} {name}: {requests} requests, CPU {cpu:.1%}, lag {lag:.1f} s, "
                       f"other output {oldest_of_other:.1f} s, caught up in {caught_up:.1f} s")
                 self.assertLess(oldest_of_other, {"cloudwatch_logs": 1, "s3": 3}[other], "the other output was delayed")
@@ -149,7 +149,7 @@ class Outages(SystemTest):
         time.sleep(1)
         self.inject(action="refuse", duration_ms=int(SECONDS * 2000))
         time.sleep(SECONDS * 2)
-        caught_up = wait_for("both deliver", lambda: self.settle(load), 60)
+        caught_up = wait_for("both deliver", lambda: self.settle(), 60)
         print(f"\n{SECONDS * 2:.0f} s down at {RATE} records/s, caught up {caught_up:.1f} s after the first success")
         self.assertLess(caught_up, SECONDS * 2 + 20, "retries wait 20 s at most; then the backlog goes fast")
         self.finish(load, True)
@@ -160,13 +160,13 @@ class Outages(SystemTest):
                    credentials_lifetime=4)
         load = Load(self.port, RATE)
         time.sleep(6)  # they were renewed at least once
-        self.settle(load)
+        self.settle()
         for fault in ({"error": "AccessDenied", "status": 403}, {"action": "garbage"}, {"action": "half_open"},
                       {"error": "InternalError", "status": 500}):
             self.inject(service="credentials", **fault)
             time.sleep(6)
             self.heal()
-            caught_up = self.settle(load)
+            caught_up = self.settle()
             print(f"\ncredentials {fault}: caught up in {caught_up:.1f} s")
         self.finish(load, True)
 
@@ -186,7 +186,7 @@ class Outages(SystemTest):
         self.assertGreater(self.age("cloudwatch_logs"), 1, "the name was not needed: the test tests nothing")
         self.assertIn(b"degraded", fetch(f"http://127.0.0.1:{self.admin}/api/v1/health")[1])
         hosts.write_text("127.0.0.1 localhost destination.test\n")
-        print(f"\nno name: caught up in {self.settle(load):.1f} s")
+        print(f"\nno name: caught up in {self.settle():.1f} s")
         self.finish(load, True)
 
     def test_the_clock_is_set_by_hours(self):
