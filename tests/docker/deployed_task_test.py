@@ -3,7 +3,7 @@
 keeps equal to what is synthesized), the file that the ECS agent would generate from it, the real router, Docker's own
 fluentd driver with the options that the agent would pass, and S3 and CloudWatch Logs of our own.
 
-The end-to-end pass needs what fluentd_driver_test.py needs, and is skipped with the reason where that is missing.
+The end-to-end pass needs a docker daemon (engine.py), and is skipped with the reason where that is missing.
 """
 
 import json
@@ -15,7 +15,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tests/system"), str(ROOT / "tests/firelens"), str(ROOT / "tests/docker")]
 import agent_config
-from fluentd_driver_test import IMAGE, Engine, NoEngine
+from engine import BUSYBOX_IMAGE, Engine, NoEngine
 from harness import BIN, BUCKET, GROUP, SystemTest, fetch, free_port, wait_for
 
 TEMPLATE = json.loads((ROOT / "cdk/test/compute.snapshot.json").read_text())
@@ -99,7 +99,7 @@ class DeployedTask(SystemTest):
         (script / "lines").write_text("".join(line + "\n" for line in lines))
         options = [part for key, value in self.generated.drivers["backend"].items() for part in ("--log-opt", f"{key}={value}")]
         engine.docker("run", "--rm", "--network", "none", "--log-driver", "fluentd", *options, "-v", f"{script}:/script:ro",
-                      IMAGE, "/bin/busybox", "cat", "/script/lines")
+                      BUSYBOX_IMAGE, "/bin/busybox", "cat", "/script/lines")
 
         def everything_is_there():
             fetch(f"http://127.0.0.1:{admin}/api/v1/deliver", b"", "POST")

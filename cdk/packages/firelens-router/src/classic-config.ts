@@ -20,12 +20,17 @@ export class Section {
 
   /** The last value of a key. */
   public value(key: string): string | undefined {
-    return this.entries.get(key.toLowerCase())?.at(-1);
+    return last(this.entries.get(key.toLowerCase()) ?? []);
   }
 
   public get plugin(): string {
     return (this.value('name') ?? '').toLowerCase();
   }
+}
+
+// Not at(-1), which is younger than the ECMAScript that jsii compiles to.
+function last<T>(items: T[]): T | undefined {
+  return items[items.length - 1];
 }
 
 export class ClassicConfig {
@@ -55,7 +60,7 @@ export class ClassicConfig {
         return;
       }
       const [, key, value] = /^(\S+)\s*(.*)$/.exec(line)!;
-      this.sections.at(-1)?.add(key, value);
+      last(this.sections)?.add(key, value);
       for (const [, name] of value.matchAll(/\$\{([A-Za-z_][A-Za-z0-9_.-]*)\}/g)) {
         if (!this.variables.includes(name)) this.variables.push(name);
       }
@@ -69,7 +74,7 @@ export class ClassicConfig {
 
   /** The last value of a key of all [SERVICE] sections. */
   public service(key: string): string | undefined {
-    return this.of('SERVICE').map(section => section.value(key)).filter(value => value !== undefined).at(-1);
+    return last(this.of('SERVICE').map(section => section.value(key)).filter(value => value !== undefined));
   }
 }
 

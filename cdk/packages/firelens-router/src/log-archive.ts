@@ -200,7 +200,7 @@ export class LogArchive extends Construct {
         },
       },
     });
-    table.addResourceDependency(database);
+    table.node.addDependency(database);
   }
 
   private projection(name: string, range: string): { [key: string]: string } {
@@ -256,7 +256,7 @@ export class LogArchive extends Construct {
         workGroup: this.workGroupName,
         queryString,
       });
-      query.addResourceDependency(workGroup);
+      query.node.addDependency(workGroup);
     }
   }
 }

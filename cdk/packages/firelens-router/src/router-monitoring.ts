@@ -73,7 +73,7 @@ export class RouterMonitoring extends Construct {
     super(scope, id);
     this.props = props;
     for (const [metricName, field, unit] of FIELDS) {
-      new logs.MetricFilter(this, `${metricName}-${field.split('.').at(-1)}`, {
+      new logs.MetricFilter(this, `${metricName}${field.slice(1).replace(/\./g, '-')}`, {
         logGroup: props.routerLogGroup,
         filterPattern: logs.FilterPattern.literal('{ $.noroshi = "statistics" }'),
         metricNamespace: this.namespace,
