@@ -4,47 +4,128 @@
 
 #include <cstdio>
 
-#include "admin/metrics_text.h"
+#include "admin/api_text.h"
 #include "http/http_client.h"
+#include "pipeline/metric_collection.h"
+#include "record/json_writer.h"
 
 namespace noroshi {
 namespace {
+
+// A reload compiles regular expressions and parsers: milliseconds; the main thread may be busy.
+constexpr Nanoseconds kReloadPatience = Seconds(20);
 
 ServerResponse answer(int status, std::string_view type, std::string body) {
   return {
       .status = status, .headers = {{"Content-Type", std::string(type)}}, .body = std::move(body)};
 }
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kText = "text/plain; charset=utf-8";
+constexpr std::string_view kPrometheus = "text/plain; version=0.0.4";
 
-ServerResponse handle(Pipeline& pipeline, const Health& health, Timestamp started,
-                      const ServerRequest& request) {
-  constexpr std::string_view kJson = "application/json", kText = "text/plain; charset=utf-8";
-  const Timestamp now = system_clock().wall();
-  const std::string_view path = request.path();
-  if (path == "/api/v1/deliver") {
-    if (request.method != "POST") return answer(405, kText, "POST only\n");
-    pipeline.deliver_now();
-    return answer(200, kJson, "{\"deliver\":\"requested\"}\n");
-  }
-  if (request.method != "GET" && request.method != "HEAD") return answer(405, kText, "GET only\n");
-  if (path == "/api/v1/health") {
-    const HealthStatus status = health.status();
-    return answer(status.healthy ? 200 : 500, kText, status.text + "\n");
-  }
-  if (path == "/api/v1/uptime") {
-    return answer(200, kJson, uptime_json(std::chrono::duration_cast<Seconds>(now - started)));
-  }
-  if (path == "/api/v1/metrics") return answer(200, kJson, metrics_json(pipeline));
-  if (path == "/api/v1/metrics/prometheus" || path == "/api/v2/metrics/prometheus") {
-    return answer(200, "text/plain; version=0.0.4", metrics_prometheus(pipeline, now, started));
-  }
-  if (path == "/") {
+ServerResponse reload(const AdminContext& context, const ServerRequest& request) {
+  using Outcome = ReloadResult::Outcome;
+  if (request.method == "GET") {
     return answer(200, kJson,
-                  fmt::format("{{\"noroshi\":{{\"version\":\"{}\"}}}}\n", NOROSHI_VERSION));
+                  fmt::format("{{\"hot_reload_count\":{}}}", context.pipeline.reloads()));
   }
-  return answer(404, kText, "");
+  if (request.method != "POST" && request.method != "PUT") {
+    ServerResponse refused = answer(405, kText, "");
+    refused.headers.push_back({"Allow", "GET, POST, PUT"});
+    return refused;
+  }
+  const ReloadResult result = context.reloads.ask(kReloadPatience);
+  switch (result.outcome) {
+    case Outcome::Done: {
+      std::string body = "{\"reload\":\"done\",\"status\":0";
+      if (!result.diagnostics.empty()) {
+        body += ",\"diagnostics\":";
+        write_json_string(body, result.diagnostics);
+      }
+      return answer(200, kJson, body + "}");
+    }
+    case Outcome::NotEnabled:
+      return answer(200, kJson, "{\"reload\":\"not enabled\",\"status\":-1}");
+    case Outcome::InProgress:
+      return answer(400, kJson, "{\"reload\":\"in progress\",\"status\":-2}");
+    case Outcome::Refused:
+      break;
+  }
+  std::string body = "{\"reload\":\"refused, the old configuration runs on\",\"status\":-3,";
+  body += "\"diagnostics\":";
+  write_json_string(body, result.diagnostics);
+  return answer(400, kJson, body + "}");
+}
+
+ServerResponse metrics(const AdminContext& context, std::string_view path) {
+  const Pipeline& pipeline = context.pipeline;
+  const Timestamp now = system_clock().wall();
+  MetricFamilies families;
+  if (path == "/api/v1/metrics/prometheus") {
+    MetricFamilies others;
+    collect_v1(pipeline, families);
+    collect_v1_process(pipeline, others);
+    collect_own(pipeline, others);
+    // The metrics recipe of aws-for-fluent-bit reads these lines with a regular expression that
+    // wants the time in milliseconds behind the value.
+    const int64_t now_ms = std::chrono::duration_cast<Milliseconds>(now.time_since_epoch()).count();
+    return answer(200, kPrometheus,
+                  render_prometheus(families.all(), {.timestamp_ms = now_ms, .labels = {}}) +
+                      render_prometheus(others.all()));
+  }
+  collect_v2(pipeline, families);
+  collect_own(pipeline, families);
+  if (path == "/api/v2/metrics/prometheus")
+    return answer(200, kPrometheus, render_prometheus(families.all()));
+  return answer(200, kText, render_metric_lines(families.all(), now.time_since_epoch()));
 }
 
 }  // namespace
+
+ServerResponse answer_admin_request(const AdminContext& context, const ServerRequest& request) {
+  const std::string_view path = request.path();
+  // Before the hold: the answer comes from the reload itself.
+  if (path == "/api/v2/reload") return reload(context, request);
+  const Pipeline::Hold hold = context.pipeline.hold();
+  Pipeline& pipeline = context.pipeline;
+  if (path == "/") return answer(200, kJson, about_json());
+  if (path == "/api/v1/deliver") {
+    if (request.method != "POST") {
+      ServerResponse refused = answer(405, kText, "POST only\n");
+      refused.headers.push_back({"Allow", "POST"});
+      return refused;
+    }
+    pipeline.deliver_now();
+    return answer(200, kJson, "{\"deliver\":\"requested\"}\n");
+  }
+  // From here on the method does not matter, as in Fluent Bit.
+  if (path == "/api/v1/health") {
+    const HealthStatus status = context.health.status();
+    return answer(status.healthy ? 200 : 500, kText, status.text + "\n");
+  }
+  if (path == "/api/v2/health") {
+    const HealthStatus status = context.health.status();
+    return answer(status.healthy ? 200 : 500, kJson, health_json(status));
+  }
+  if (path == "/api/v1/uptime") {
+    return answer(200, kJson,
+                  uptime_json(std::chrono::duration_cast<Seconds>(system_clock().wall() -
+                                                                  pipeline.started())));
+  }
+  if (path == "/api/v1/metrics") return answer(200, kJson, metrics_json(pipeline));
+  if (path == "/api/v1/metrics/prometheus" || path == "/api/v2/metrics" ||
+      path == "/api/v2/metrics/prometheus") {
+    return metrics(context, path);
+  }
+  if (path == "/api/v1/storage") return answer(200, kJson, storage_json(pipeline));
+  if (path == "/api/v1/plugins") return answer(200, kJson, plugins_json(context.plugins));
+  if (path.starts_with("/api/v1/trace/") || path == "/api/v1/traces/") {
+    return answer(501, kJson,
+                  "{\"status\":501,\"message\":\"there is no chunk tracing: `noroshi journal dump` "
+                  "shows the records that wait\"}");
+  }
+  return answer(404, kText, "");
+}
 
 HttpServerOptions admin_server_options(const ServiceOptions& service) {
   HttpServerOptions options;
@@ -58,11 +139,10 @@ HttpServerOptions admin_server_options(const ServiceOptions& service) {
   return options;
 }
 
-Result<std::unique_ptr<HttpServer>> start_admin_server(Pipeline& pipeline, const Health& health) {
-  return HttpServer::start(admin_server_options(pipeline.service()),
-                           HttpFunction([&pipeline, &health, started = system_clock().wall()](
-                                            const ServerRequest& request) {
-                             return handle(pipeline, health, started, request);
+Result<std::unique_ptr<HttpServer>> start_admin_server(const AdminContext& context) {
+  return HttpServer::start(admin_server_options(context.pipeline.service()),
+                           HttpFunction([context](const ServerRequest& request) {
+                             return answer_admin_request(context, request);
                            }));
 }
 

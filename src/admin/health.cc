@@ -45,17 +45,29 @@ HealthFacts take_health_facts(const Pipeline& pipeline) {
   return facts;
 }
 
-Health::Health(const ServiceOptions& service, const Clock& clock)
-    : fluent_bit_rule_(service.hc_configured),
-      errors_max_(static_cast<uint64_t>(std::max<int64_t>(service.hc_errors_count, 0))),
-      retries_failed_max_(
-          static_cast<uint64_t>(std::max<int64_t>(service.hc_retry_failure_count, 0))),
-      period_(static_cast<size_t>(
-          std::max<int64_t>(std::chrono::duration_cast<Seconds>(service.hc_period).count(), 1))),
-      clock_(clock) {}
+Health::Health(const ServiceOptions& service, const Clock& clock) : clock_(clock) {
+  set_limits(service);
+}
+
+void Health::set_limits(const ServiceOptions& service) {
+  MutexLock lock(mutex_);
+  fluent_bit_rule_ = service.hc_configured;
+  errors_max_ = static_cast<uint64_t>(std::max<int64_t>(service.hc_errors_count, 0));
+  retries_failed_max_ = static_cast<uint64_t>(std::max<int64_t>(service.hc_retry_failure_count, 0));
+  period_ = static_cast<size_t>(
+      std::max<int64_t>(std::chrono::duration_cast<Seconds>(service.hc_period).count(), 1));
+}
 
 void Health::observe(const HealthFacts& facts) {
   MutexLock lock(mutex_);
+  // An output that a reload removed took its counts along.
+  if (!snapshots_.empty() && (facts.errors < snapshots_.back().errors ||
+                              facts.retries_failed < snapshots_.back().retries_failed)) {
+    snapshots_.clear();
+  }
+  lost_ = std::min(lost_, facts.lost);
+  snapshots_.push_back({facts.errors, facts.retries_failed});
+  while (snapshots_.size() > period_) snapshots_.pop_front();
   if (fluent_bit_rule_) {
     judge_as_fluent_bit(facts);
   } else {
@@ -66,8 +78,6 @@ void Health::observe(const HealthFacts& facts) {
 // Unhealthy if newest minus oldest of the last HC_Period snapshots is greater than a limit;
 // recovers by itself.
 void Health::judge_as_fluent_bit(const HealthFacts& facts) {
-  snapshots_.push_back({facts.errors, facts.retries_failed});
-  while (snapshots_.size() > period_) snapshots_.pop_front();
   const uint64_t errors = facts.errors - snapshots_.front().errors;
   const uint64_t retries_failed = facts.retries_failed - snapshots_.front().retries_failed;
   status_.healthy = errors <= errors_max_ && retries_failed <= retries_failed_max_;
@@ -114,7 +124,15 @@ void Health::judge(const HealthFacts& facts) {
 
 HealthStatus Health::status() const {
   MutexLock lock(mutex_);
-  return status_;
+  HealthStatus status = status_;
+  if (!snapshots_.empty()) {
+    status.errors = snapshots_.back().errors - snapshots_.front().errors;
+    status.retries_failed = snapshots_.back().retries_failed - snapshots_.front().retries_failed;
+  }
+  status.errors_max = errors_max_;
+  status.retries_failed_max = retries_failed_max_;
+  status.period_seconds = period_;
+  return status;
 }
 
 }  // namespace noroshi

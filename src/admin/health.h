@@ -31,6 +31,10 @@ struct HealthStatus {
   bool healthy = true;
   bool degraded = false;
   std::string text = {};  // "ok", "degraded: …", or the reasons, one line each
+  // Fluent Bit's numbers of the last HC_Period, whichever rule judges.
+  uint64_t errors = 0, retries_failed = 0;
+  uint64_t errors_max = 0, retries_failed_max = 0;
+  uint64_t period_seconds = 0;
 };
 
 // What health looks at; taken from a pipeline, or made by a test.
@@ -49,6 +53,8 @@ struct HealthFacts {
 class Health {
  public:
   explicit Health(const ServiceOptions& service, const Clock& clock = system_clock());
+  // After a reload: the limits may be others.
+  void set_limits(const ServiceOptions& service);
   // Once a second.
   void observe(const HealthFacts& facts);
   [[nodiscard]] HealthStatus status() const;
@@ -60,11 +66,11 @@ class Health {
   void judge_as_fluent_bit(const HealthFacts& facts) REQUIRES(mutex_);
   void judge(const HealthFacts& facts) REQUIRES(mutex_);
 
-  const bool fluent_bit_rule_;
-  const uint64_t errors_max_, retries_failed_max_;
-  const size_t period_;  // snapshots, one a second
   const Clock& clock_;
   mutable Mutex mutex_;
+  bool fluent_bit_rule_ GUARDED_BY(mutex_) = false;
+  uint64_t errors_max_ GUARDED_BY(mutex_) = 0, retries_failed_max_ GUARDED_BY(mutex_) = 0;
+  size_t period_ GUARDED_BY(mutex_) = 0;  // snapshots, one a second
   HealthStatus status_ GUARDED_BY(mutex_) = {.healthy = true, .degraded = false, .text = "ok"};
   std::deque<Snapshot> snapshots_ GUARDED_BY(mutex_);
   uint64_t lost_ GUARDED_BY(mutex_) = 0;

@@ -2,11 +2,10 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 
+#include "pipeline/metric_collection.h"
 #include "record/json_writer.h"
 
 namespace noroshi {
@@ -62,16 +61,6 @@ std::string reasons_json(const std::array<uint64_t, kDropReasons>& dropped) {
 }
 
 }  // namespace
-
-uint64_t resident_memory_bytes() {
-  // "size resident shared text lib data dt", in pages: man 5 proc.
-  std::FILE* file = std::fopen("/proc/self/statm", "re");
-  if (file == nullptr) return 0;
-  unsigned long long size = 0, resident = 0;
-  const int fields = std::fscanf(file, "%llu %llu", &size, &resident);
-  std::fclose(file);
-  return fields == 2 ? resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
-}
 
 StatisticsFacts take_statistics(const Pipeline& pipeline, const HealthStatus& health) {
   StatisticsFacts facts;

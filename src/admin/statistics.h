@@ -18,9 +18,6 @@
 
 namespace noroshi {
 
-// Resident memory of this process in bytes; 0 where /proc cannot say.
-[[nodiscard]] uint64_t resident_memory_bytes();
-
 // What a line is made from; taken from a pipeline, or made by a test.
 struct StatisticsFacts {
   struct OutputFacts {

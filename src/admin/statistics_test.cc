@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "pipeline/metric_collection.h"
+
 namespace noroshi {
 namespace {
 

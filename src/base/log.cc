@@ -4,21 +4,67 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <ctime>
+#include <memory>
 #include <string>
+
+#include "base/log_levels.h"
+#include "base/mutex.h"
 
 namespace noroshi {
 namespace {
 
+using ComponentLevels = std::map<std::string, LogLevel, std::less<>>;
+
+std::atomic<LogLevel> common_level{LogLevel::Info};
+// The most talkative level in effect anywhere: what callers look at before they format a line.
 std::atomic<LogLevel> current_level{LogLevel::Info};
+Mutex levels_mutex;
+std::shared_ptr<const ComponentLevels> component_levels GUARDED_BY(levels_mutex);
+std::atomic<bool> has_component_levels{false};
+std::array<std::atomic<uint64_t>, static_cast<size_t>(LogLevel::Off)> lines_written{};
 std::atomic<int> log_fd{STDERR_FILENO};
 
 // Padded to five characters, as Fluent Bit prints them.
 constexpr std::string_view kLevelNames[] = {"trace", "debug", " info", " warn", "error"};
 
+void update_current_level() REQUIRES(levels_mutex) {
+  LogLevel lowest = common_level.load();
+  if (component_levels) {
+    for (const auto& [component, level] : *component_levels) lowest = std::min(lowest, level);
+  }
+  current_level.store(lowest, std::memory_order_relaxed);
+}
+
+LogLevel level_of(std::string_view component) {
+  if (!has_component_levels.load(std::memory_order_relaxed)) return common_level.load();
+  MutexLock lock(levels_mutex);
+  const auto found = component_levels->find(component);
+  return found == component_levels->end() ? common_level.load() : found->second;
+}
+
 }  // namespace
 
-void set_log_level(LogLevel level) { current_level.store(level, std::memory_order_relaxed); }
+void set_log_level(LogLevel level) {
+  MutexLock lock(levels_mutex);
+  common_level.store(level);
+  update_current_level();
+}
+
+void set_component_log_levels(ComponentLevels levels) {
+  MutexLock lock(levels_mutex);
+  const bool any = !levels.empty();
+  component_levels = std::make_shared<const ComponentLevels>(std::move(levels));
+  has_component_levels.store(any);
+  update_current_level();
+}
+
+uint64_t log_lines_written(LogLevel level) {
+  return level == LogLevel::Off ? 0 : lines_written[static_cast<size_t>(level)].load();
+}
+
 LogLevel log_level() { return current_level.load(std::memory_order_relaxed); }
 
 bool parse_log_level(std::string_view text, LogLevel& level) {
@@ -49,7 +95,8 @@ bool set_log_file(const char* path) {
 }
 
 void write_log_line(LogLevel level, std::string_view component, std::string_view message) {
-  if (level < log_level() || level >= LogLevel::Off) return;
+  if (level >= LogLevel::Off || level < level_of(component)) return;
+  lines_written[static_cast<size_t>(level)].fetch_add(1, std::memory_order_relaxed);
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   tm local{};

@@ -42,6 +42,8 @@ struct MadeFilter {
   std::vector<std::string> consumed_keys = {};
   // What it counts beside FilterMetrics' own: shown at /metrics.
   std::vector<std::shared_ptr<FilterCounter>> counters = {};
+  // Whole metrics of its own (log_to_metrics), shown as they are.
+  std::shared_ptr<const MetricsSource> metrics = {};
 };
 
 struct FilterPlugin {

@@ -21,6 +21,7 @@ namespace noroshi {
 
 class Diagnostics;       // config/diagnostics.h
 class ListenerRegistry;  // net/listener_registry.h
+class MetricsSource;     // metrics/metric_family.h
 class ParserRegistry;    // parser/parser_registry.h
 struct OptionInfo;       // config/option_table.h
 struct Section;          // config/document.h
@@ -41,6 +42,8 @@ struct InputContext {
   // Empty while the journal is in memory: then nothing may be kept, or records would be missed.
   // Nothing is written there before start().
   std::filesystem::path state_directory = {};
+  // All metrics of the router, for inputs that make records of them. Null in tests and in a check.
+  const MetricsSource* metrics = nullptr;
 };
 
 struct MadeInput {

@@ -28,4 +28,12 @@ std::string_view to_string(DropReason reason) {
   return "unknown";
 }
 
+void LatencyHistogram::observe(std::chrono::nanoseconds latency) {
+  const double seconds = std::chrono::duration<double>(latency).count();
+  size_t bucket = 0;
+  while (bucket < kLatencyBounds.size() && seconds > kLatencyBounds[bucket]) ++bucket;
+  buckets[bucket].add();
+  if (latency.count() > 0) sum_ns.add(static_cast<uint64_t>(latency.count()));
+}
+
 }  // namespace noroshi

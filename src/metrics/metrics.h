@@ -7,6 +7,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -14,6 +15,8 @@
 #include <vector>
 
 namespace noroshi {
+
+class MetricsSource;  // metric_family.h
 
 class Counter {
  public:
@@ -66,11 +69,21 @@ struct FilterMetrics {
   std::string name;
   Counter records, bytes, added, dropped, dropped_bytes;
   std::vector<std::shared_ptr<FilterCounter>> counters;  // constant once the pipeline runs
+  std::shared_ptr<const MetricsSource> source;           // the same; null for most filters
+};
+
+// Seconds from a batch's first append to its delivery; Fluent Bit's bounds.
+inline constexpr std::array<double, 8> kLatencyBounds = {0.5, 1, 1.5, 2.5, 5, 10, 20, 30};
+struct LatencyHistogram {
+  std::array<Counter, kLatencyBounds.size() + 1> buckets;  // the last: longer than all bounds
+  Counter sum_ns;
+  void observe(std::chrono::nanoseconds latency);
 };
 
 struct OutputMetrics {
   std::string name;
   Counter routed;          // records chosen for this output and appended
+  Counter routed_bytes;    // of MessagePack; by share where an output takes a part of a chunk
   Counter records, bytes;  // delivered
   Counter requests;
   Counter errors;          // attempts the destination refused for good
@@ -83,6 +96,7 @@ struct OutputMetrics {
   Counter oldest_undelivered_ns;  // wall time of the oldest record not yet delivered; 0: none
   Counter last_delivery_ns;       // wall time
   Counter delivery_state;         // 0 ok, 1 retrying (degraded)
+  LatencyHistogram latency;
 
   [[nodiscard]] Counter& drop(DropReason reason) { return dropped[static_cast<size_t>(reason)]; }
   [[nodiscard]] uint64_t dropped_total() const {

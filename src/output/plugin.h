@@ -22,6 +22,7 @@ class Diagnostics;      // config/diagnostics.h
 struct AwsEnvironment;  // aws/credentials.h
 struct OptionInfo;      // config/option_table_base.h
 struct Section;         // config/document.h
+class MetricsSource;    // metrics/metric_family.h
 
 // What an output may use beside its own section. Everything referred to outlives the output.
 struct OutputContext {
@@ -38,6 +39,8 @@ struct OutputContext {
   // The service's Flush, only if the user wrote it: the longest wait before a batch is sent.
   std::optional<Nanoseconds> flush;
   const Clock& clock;
+  // All metrics of the router, for outputs that publish them. Null in tests and in a check.
+  const MetricsSource* metrics = nullptr;
 };
 
 struct MadeOutput {

@@ -130,12 +130,14 @@ class PipelineBuilder {
       const InputPlugin* plugin = find_plugin(options_.plugins.inputs, *section, diagnostics_);
       const InputCommon common = parse_input_common(*section, diagnostics_);
       const std::string name = instance_name(section->plugin(), common.alias, input_number_++);
+      note_log_level("input:" + name, common.log_level);
       if (plugin == nullptr || !common.active) continue;
       InputContext context{.parsers = running_.parsers,
                            .listeners = running_.listeners,
                            .environment = lookup(),
                            .instance_name = name,
-                           .state_directory = location_.place};
+                           .state_directory = location_.place,
+                           .metrics = pipeline_->metrics_.get()};
       std::optional<MadeInput> made = plugin->make(*section, context, diagnostics_);
       if (!made) continue;
       has_forward_ = has_forward_ || plugin->name == "forward";
@@ -249,6 +251,7 @@ class PipelineBuilder {
       const FilterPlugin* plugin = find_plugin(options_.plugins.filters, *section, diagnostics_);
       const FilterCommon common = parse_filter_common(*section, diagnostics_);
       const std::string name = instance_name(section->plugin(), common.alias, filter_number_++);
+      note_log_level("filter:" + name, common.log_level);
       std::optional<Matching> matching =
           compile_match(common.match, common.match_regex, *section, false, diagnostics_);
       if (plugin == nullptr || !common.active) continue;
@@ -258,6 +261,7 @@ class PipelineBuilder {
       auto metrics = std::make_unique<FilterMetrics>();
       metrics->name = name;
       metrics->counters = std::move(made->counters);
+      metrics->source = std::move(made->metrics);
       for (const std::string& key : made->consumed_keys)
         consumed_keys_.push_back({key, section->where, matching->text});
       if (plugin->name == "rewrite_tag") {
@@ -297,6 +301,7 @@ class PipelineBuilder {
     for (const Section* section : sections) {
       const OutputCommon common = parse_output_common(*section, diagnostics_);
       const std::string name = instance_name(section->plugin(), common.alias, output_number_++);
+      note_log_level("output:" + name, common.log_level);
       if (sends_to_itself(*section, document_, own_address_, diagnostics_)) continue;
       const OutputPlugin* plugin = find_plugin(options_.plugins.outputs, *section, diagnostics_);
       std::optional<Matching> matching =
@@ -309,7 +314,8 @@ class PipelineBuilder {
                                                               : std::string(32, '0'),
                             .instance_name = name,
                             .flush = pipeline_->service_.flush,
-                            .clock = system_clock()};
+                            .clock = system_clock(),
+                            .metrics = pipeline_->metrics_.get()};
       std::optional<MadeOutput> made = plugin->make(*section, context, diagnostics_);
       if (!made || !matching || !condition) continue;
       auto metrics = std::make_unique<OutputMetrics>();
@@ -394,6 +400,10 @@ class PipelineBuilder {
         running_.loop, std::move(running_.stages), *running_.route_table, *pipeline_->journal_,
         std::move(inputs), std::move(metrics),
         pipeline_->service_.storage_when_full == WhenJournalFull::DropLeastSevere);
+  }
+
+  void note_log_level(std::string component, std::optional<LogLevel> level) {
+    if (level) pipeline_->log_levels_.emplace(std::move(component), *level);
   }
 
   // "s3.1", counted over all instances of the kind, as Fluent Bit does; or the alias.

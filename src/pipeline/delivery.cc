@@ -395,6 +395,7 @@ DeliveryWorker::Progress DeliveryWorker::attempt_until_settled(Group& group) {
       metrics_.bytes.add(group.batch->bytes());
       metrics_.last_delivery_ns.set(
           static_cast<uint64_t>(nanoseconds_since_epoch(clock_.wall()).count()));
+      metrics_.latency.observe(clock_.wall() - group.appended_at);
       count_rejected(delivery.rejected, delivery.reason);
       note_success();
       return Progress::Continue;

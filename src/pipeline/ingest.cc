@@ -228,7 +228,9 @@ Status Ingest::append(Chunk& chunk, std::optional<size_t> output) {
   if (!offset) return std::unexpected(offset.error());
   appended_.add(chunk.records.size());
   for (size_t i = 0; i < counts_.size(); ++i) {
-    if (counts_[i] > 0) outputs_[i]->routed.add(counts_[i]);
+    if (counts_[i] == 0) continue;
+    outputs_[i]->routed.add(counts_[i]);
+    outputs_[i]->routed_bytes.add(chunk.body.size() * counts_[i] / chunk.records.size());
   }
   std::move(chunk.acks.begin(), chunk.acks.end(), std::back_inserter(appended_acks_));
   chunk.acks.clear();

@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 #include <future>
 
+#include "pipeline/metric_collection.h"
 #include "pipeline/running.h"
 
 namespace noroshi {
@@ -27,7 +28,7 @@ std::string grouped(uint64_t number) {
 
 }  // namespace
 
-Pipeline::Pipeline() = default;
+Pipeline::Pipeline() : metrics_(make_pipeline_metrics(*this)) {}
 
 Pipeline::~Pipeline() {
   if (running_ &&

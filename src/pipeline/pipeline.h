@@ -10,12 +10,15 @@
 // connections while parsers are compiled and the journal is recovered. With `check_only` it tries
 // everything and keeps nothing: no socket, no journal.
 //
-// Called from the main thread; the accessors are safe from any thread while it runs.
+// Called from the main thread. The accessors are safe from any thread that has a hold(): a reload
+// replaces what they return.
 #pragma once
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
@@ -24,6 +27,7 @@
 #include "filter/plugin.h"
 #include "input/plugin.h"
 #include "journal/journal.h"
+#include "metrics/metric_family.h"
 #include "metrics/metrics.h"
 #include "output/plugin.h"
 #include "pipeline/delivery.h"
@@ -50,15 +54,15 @@ struct BuildOptions {
 
 struct InputInstance {
   std::unique_ptr<Input> input;
-  std::unique_ptr<InputMetrics> metrics;
+  std::shared_ptr<InputMetrics> metrics;
   std::string plugin, description;
 };
 struct FilterInstance {
-  std::unique_ptr<FilterMetrics> metrics;
+  std::shared_ptr<FilterMetrics> metrics;
   std::string plugin, description, match;
 };
 struct OutputInstance {
-  std::unique_ptr<OutputMetrics> metrics;
+  std::shared_ptr<OutputMetrics> metrics;
   std::unique_ptr<DeliveryWorker> worker;  // null in a check, and for an inert output
   std::string plugin, destination, match, condition, identity;
 };
@@ -84,12 +88,22 @@ class Pipeline {
   // Sends all open batches now.
   void deliver_now();
 
+  // While it lives, no reload replaces the instances below. Short: an answer's time.
+  using Hold = std::shared_lock<std::shared_mutex>;
+  [[nodiscard]] Hold hold() const { return Hold(instances_mutex_); }
+
   [[nodiscard]] std::string describe() const;  // the effective pipeline, for check and the log
   [[nodiscard]] const ServiceOptions& service() const { return service_; }
+  // The Log_Level of single instances, by component of the log ("output:s3.1").
+  [[nodiscard]] const std::map<std::string, LogLevel, std::less<>>& log_levels() const {
+    return log_levels_;
+  }
   [[nodiscard]] const std::vector<InputInstance>& inputs() const { return inputs_; }
   [[nodiscard]] const std::vector<FilterInstance>& filters() const { return filters_; }
   [[nodiscard]] const std::vector<OutputInstance>& outputs() const { return outputs_; }
   [[nodiscard]] const Journal* journal() const { return journal_.get(); }
+  [[nodiscard]] Timestamp started() const { return started_; }
+  [[nodiscard]] uint64_t reloads() const { return reloads_.get(); }  // since the start
   [[nodiscard]] bool ingest_stuck() const;  // the ingest loop has not turned for kIngestStuckAfter
   [[nodiscard]] bool paused() const;        // inputs stand still because the journal takes nothing
   [[nodiscard]] bool inputs_ended()
@@ -100,12 +114,17 @@ class Pipeline {
   struct Running;  // the event loop, its thread, ingest and the chain
   Pipeline();
 
+  mutable std::shared_mutex instances_mutex_;
   ServiceOptions service_;
+  std::map<std::string, LogLevel, std::less<>> log_levels_;
+  std::unique_ptr<const MetricsSource> metrics_;  // what metric_collection.h collects
   std::vector<InputInstance> inputs_;
   std::vector<FilterInstance> filters_;
   std::vector<OutputInstance> outputs_;
   std::unique_ptr<Journal> journal_;
   std::string journal_description_;
+  const Timestamp started_ = system_clock().wall();
+  Counter reloads_;
   std::unique_ptr<Running> running_;
 };
 

@@ -16,6 +16,7 @@
 #include "app/plugins.h"
 #include "aws/credentials.h"
 #include "base/log.h"
+#include "base/log_levels.h"
 #include "net/early_sockets.h"
 #include "pipeline/pipeline.h"
 
@@ -50,7 +51,7 @@ bool change_directory(const RunArguments& arguments) {
 sigset_t block_signals() {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) sigaddset(&signals, signal);
+  for (const int signal : {SIGTERM, SIGINT, SIGQUIT, SIGHUP}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   return signals;
@@ -99,12 +100,15 @@ int run_until_signal(const RunArguments& arguments, const std::function<void()>&
     log_error("config", "configuration file contains errors, aborting.");
     return readable && knows_all_plugins(document) ? kPluginFailed : 1;
   }
+  if (arguments.verbosity >= 0) set_component_log_levels(pipeline->log_levels());
   log_info("noroshi", "version {}, pid {}\n{}", NOROSHI_VERSION, getpid(), pipeline->describe());
 
   Health health(pipeline->service());
+  ReloadDesk reloads([main = pthread_self()] { pthread_kill(main, SIGHUP); });
   std::unique_ptr<HttpServer> admin;
   if (pipeline->service().http_server) {
-    Result<std::unique_ptr<HttpServer>> server = start_admin_server(*pipeline, health);
+    Result<std::unique_ptr<HttpServer>> server =
+        start_admin_server({*pipeline, health, all_plugins(), reloads});
     if (!server) {
       log_error("admin", "{}", server.error().message);
       return kPluginFailed;
@@ -124,6 +128,9 @@ int run_until_signal(const RunArguments& arguments, const std::function<void()>&
     health.observe(take_health_facts(*pipeline));
     if (statistics.due()) print_statistics(statistics, *pipeline, health);
     signal = next_signal(signals, Seconds(1));
+    if (signal != SIGHUP) continue;
+    signal = 0;
+    reloads.answer({ReloadResult::Outcome::NotEnabled, ""});
   }
   const Nanoseconds grace =
       service.grace_unlimited ? kUnlimitedGrace : service.grace.value_or(kDefaultGrace);
@@ -136,7 +143,10 @@ int run_until_signal(const RunArguments& arguments, const std::function<void()>&
   std::atomic<bool> hurry{false}, done{false};
   std::thread second_signal([&] {
     while (!done.load()) {
-      if (next_signal(signals, Milliseconds(50)) == 0) continue;
+      if (const int next = next_signal(signals, Milliseconds(50)); next == 0 || next == SIGHUP) {
+        reloads.answer({ReloadResult::Outcome::InProgress, ""});
+        continue;
+      }
       log_warn("noroshi", "second signal: ending now; what is undelivered stays in the journal");
       hurry.store(true);
       return;
