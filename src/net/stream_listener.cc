@@ -15,10 +15,12 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <unordered_map>
 
 #include "base/log.h"
 #include "net/early_sockets.h"
+#include "net/socket_handover.h"
 #include "net/tls_session.h"
 
 namespace noroshi {
@@ -166,9 +168,30 @@ int StreamConnection::fd() const { return impl_->descriptor.native_handle(); }
 // -------------------------------------------------------------------------------
 
 struct StreamListener::Impl {
-  Impl(asio::io_context& io_loop, UniqueFd socket)
-      : loop(io_loop), descriptor(io_loop, socket.release()), retry_timer(io_loop) {}
-  ~Impl() { remove_own_socket_file(); }
+  // `path`: of a Unix socket; empty for TCP. `wanted`: the address as it was asked for.
+  Impl(asio::io_context& io_loop, UniqueFd socket, const std::string& path, std::string wanted)
+      : loop(io_loop), descriptor(io_loop, socket.release()), retry_timer(io_loop) {
+    const int fd = descriptor.native_handle();
+    if (path.empty()) {
+      sockaddr_storage bound{};
+      socklen_t size = sizeof bound;
+      ::getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size);
+      port = bound_port(fd);
+      address = describe_address(bound);
+    } else {
+      address = "unix:" + path;
+      struct stat created{};
+      if (::lstat(path.c_str(), &created) == 0) {
+        unix_path = path;
+        unix_device = created.st_dev;
+        unix_inode = created.st_ino;
+      }
+    }
+    offer.emplace(std::move(wanted), fd);
+  }
+  ~Impl() {
+    if (!offer->shared()) remove_own_socket_file();
+  }
 
   void wait();
   // One connection; false when there is none now.
@@ -204,6 +227,7 @@ struct StreamListener::Impl {
   std::shared_ptr<TlsContext> tls = {};  // null: none
   Nanoseconds handshake_timeout = kHandshakeTimeout;
   std::unordered_map<Handshake*, std::shared_ptr<Handshake>> handshakes = {};
+  std::optional<OfferedSocket> offer = {};
   LogEpisode accept_failures;
   LogEpisode handshake_failures;
   std::shared_ptr<bool> alive = std::make_shared<bool>(true);
@@ -340,43 +364,34 @@ StreamListener::~StreamListener() = default;
 Result<std::unique_ptr<StreamListener>> StreamListener::listen_tcp(asio::io_context& loop,
                                                                    const std::string& host,
                                                                    uint16_t port, int backlog) {
-  UniqueFd socket = EarlySockets::of_process().take_tcp(host, port);
+  std::string address = fmt::format("{}:{}", host, port);
+  UniqueFd socket = SocketHandover::take(address).value_or(UniqueFd());
+  if (!socket.valid()) socket = EarlySockets::of_process().take_tcp(host, port);
   if (socket.valid()) {
     ::listen(socket.get(), std::max(backlog, kListenBacklogMin));  // only resizes its queue
   } else {
     NOROSHI_ASSIGN(socket, open_tcp_listener(host, port, backlog));
   }
-  sockaddr_storage bound{};
-  socklen_t size = sizeof bound;
-  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &size);
-  const uint16_t real_port = bound_port(socket.get());
-  auto impl = std::make_unique<Impl>(loop, std::move(socket));
-  impl->port = real_port;
-  impl->address = describe_address(bound);
-  return std::unique_ptr<StreamListener>(new StreamListener(std::move(impl)));
+  return std::unique_ptr<StreamListener>(
+      new StreamListener(std::make_unique<Impl>(loop, std::move(socket), "", std::move(address))));
 }
 
 Result<std::unique_ptr<StreamListener>> StreamListener::listen_unix(asio::io_context& loop,
                                                                     UnixListenOptions options,
                                                                     int backlog) {
   const std::string& path = options.path;
-  UniqueFd socket = EarlySockets::of_process().take_unix(path);
+  UniqueFd socket = SocketHandover::take("unix:" + path).value_or(UniqueFd());
+  const bool handed_over = socket.valid();
+  if (!handed_over) socket = EarlySockets::of_process().take_unix(path);
   if (!socket.valid()) {
     NOROSHI_ASSIGN(socket, open_unix_listener(path, options.permissions, backlog));
   } else if (options.permissions && ::chmod(path.c_str(), *options.permissions) != 0) {
     const int error_number = errno;
-    ::unlink(path.c_str());
+    if (!handed_over) ::unlink(path.c_str());
     return fail_errno(error_number, "cannot set the permissions of unix:" + path);
   }
-  auto impl = std::make_unique<Impl>(loop, std::move(socket));
-  struct stat created{};
-  if (::lstat(path.c_str(), &created) == 0) {
-    impl->unix_path = path;
-    impl->unix_device = created.st_dev;
-    impl->unix_inode = created.st_ino;
-  }
-  impl->address = "unix:" + path;
-  return std::unique_ptr<StreamListener>(new StreamListener(std::move(impl)));
+  return std::unique_ptr<StreamListener>(
+      new StreamListener(std::make_unique<Impl>(loop, std::move(socket), path, "unix:" + path)));
 }
 
 void StreamListener::use_tls(std::shared_ptr<TlsContext> tls, Nanoseconds handshake_timeout) {

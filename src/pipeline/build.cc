@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "base/fingerprint.h"
 #include "config/common_options.h"
 #include "config/nearest_name.h"
 #include "config/parse_config.h"
@@ -16,6 +17,7 @@
 #include "net/listener_registry.h"
 #include "parser/parser_registry.h"
 #include "pipeline/journal_location.h"
+#include "pipeline/reload.h"
 #include "pipeline/running.h"
 #include "pipeline/traps.h"
 
@@ -101,12 +103,15 @@ std::string condition_for_people(const OutputCommon& common) {
 
 class PipelineBuilder {
  public:
-  PipelineBuilder(const Document& document, const BuildOptions& options, Diagnostics& diagnostics)
+  // `old`: a pipeline that runs and shall be replaced (reload.cc); null for the first.
+  PipelineBuilder(const Document& document, const BuildOptions& options, Diagnostics& diagnostics,
+                  Pipeline* old = nullptr)
       : document_(document),
         options_(options),
         diagnostics_(diagnostics),
+        old_(old),
         pipeline_(new Pipeline()),
-        running_(*(pipeline_->running_ = std::make_unique<Pipeline::Running>())) {}
+        running_(*(pipeline_->running_ = std::make_shared<Pipeline::Running>())) {}
 
   std::unique_ptr<Pipeline> build() {
     pipeline_->service_ = parse_service(document_, diagnostics_, options_.environment);
@@ -118,6 +123,7 @@ class PipelineBuilder {
     open_journal();
     make_outputs();
     if (diagnostics_.has_errors()) return nullptr;
+    if (old_ != nullptr) PipelineReload::match(*old_, *pipeline_);
     make_chain();
     return std::move(pipeline_);
   }
@@ -137,7 +143,7 @@ class PipelineBuilder {
                            .environment = lookup(),
                            .instance_name = name,
                            .state_directory = location_.place,
-                           .metrics = pipeline_->metrics_.get()};
+                           .metrics = shown_metrics()};
       std::optional<MadeInput> made = plugin->make(*section, context, diagnostics_);
       if (!made) continue;
       has_forward_ = has_forward_ || plugin->name == "forward";
@@ -147,13 +153,18 @@ class PipelineBuilder {
       metrics->name = name;
       input_sections_.push_back(section);
       pipeline_->inputs_.push_back({std::move(made->input), std::move(metrics),
-                                    std::string(plugin->name), std::move(made->description)});
+                                    std::string(plugin->name), std::move(made->description),
+                                    section_text(*section), "", pipeline_->running_, name});
     }
     if (sections.empty()) diagnostics_.warning({}, "there is no [INPUT]: nothing will be received");
   }
 
   void bind_inputs() {
     for (const ListenerConflict& conflict : running_.listeners.resolve()) {
+      for (InputInstance& input : pipeline_->inputs_) {
+        if (conflict.claim.owner.starts_with(input.metrics->name))
+          input.covered_by = conflict.winner.owner;
+      }
       if (conflict.same_kind) {
         diagnostics_
             .warning(where_of_input(conflict.claim.owner),
@@ -169,8 +180,12 @@ class PipelineBuilder {
                       conflict.claim.owner, conflict.winner.owner, conflict.claim.port,
                       conflict.claim.kind, conflict.winner.kind));
     }
+    if (old_ != nullptr) PipelineReload::match_inputs(*old_, *pipeline_);
     for (size_t i = 0; i < pipeline_->inputs_.size(); ++i) {
-      const Status bound = pipeline_->inputs_[i].input->bind(running_.loop);
+      Input* input = pipeline_->inputs_[i].input.get();
+      if (input == nullptr) continue;  // the running one goes on
+      const Status bound =
+          old_ == nullptr ? input->bind(running_.loop) : PipelineReload::bind(*old_, *input);
       if (bound) continue;
       // A check beside the running router finds its own ports taken: worth a word, not a failure.
       if (options_.check_only && bound.error().code == ErrorCode::Unavailable) {
@@ -191,6 +206,7 @@ class PipelineBuilder {
   void read_multiline_parsers(const Document& document) {
     for (const Section* section : document.find_all(SectionKind::MultilineParser)) {
       running_.parsers.multiline().add(*section, diagnostics_);
+      parsers_text_.add(section_text(*section));
     }
   }
 
@@ -201,7 +217,7 @@ class PipelineBuilder {
                              .variables = document_.environment};
       parser_files_.push_back(parse_config_file(path, diagnostics_, classic));
       for (const Section* section : parser_files_.back().find_all(SectionKind::Parser)) {
-        running_.parsers.add(*section, diagnostics_);
+        add_parser(*section);
       }
       read_multiline_parsers(parser_files_.back());
     };
@@ -216,9 +232,15 @@ class PipelineBuilder {
       }
       read(path);
     }
-    for (const Section* section : document_.find_all(SectionKind::Parser))
-      running_.parsers.add(*section, diagnostics_);
+    for (const Section* section : document_.find_all(SectionKind::Parser)) add_parser(*section);
     read_multiline_parsers(document_);
+    parsers_text_.add(std::to_string(pipeline_->service_.multiline_buffer_limit.bytes));
+    running_.parsers_fingerprint = parsers_text_.value();
+  }
+
+  void add_parser(const Section& section) {
+    running_.parsers.add(section, diagnostics_);
+    parsers_text_.add(section_text(section));
   }
 
   // As Fluent Bit: the path as it is, else beside the main configuration file.
@@ -245,7 +267,7 @@ class PipelineBuilder {
                                  .metrics = metrics.get()});
       pipeline_->filters_.push_back({std::move(metrics), "partial_message",
                                      "joins the 16 KiB pieces of Docker's long lines (built in)",
-                                     "*"});
+                                     "*", "built in", nullptr});
     }
     for (const Section* section : sections) {
       const FilterPlugin* plugin = find_plugin(options_.plugins.filters, *section, diagnostics_);
@@ -271,13 +293,17 @@ class PipelineBuilder {
       running_.stages.push_back({std::move(matching->patterns), std::move(matching->regex),
                                  std::move(made->filter), metrics.get()});
       pipeline_->filters_.push_back({std::move(metrics), std::string(plugin->name),
-                                     std::move(made->description), std::move(matching->text)});
+                                     std::move(made->description), std::move(matching->text),
+                                     section_text(*section), pipeline_->running_});
     }
   }
 
   void find_place() {
     location_ = find_journal_location(document_, pipeline_->service_, options_.environment,
-                                      options_.check_only, diagnostics_);
+                                      options_.check_only || old_ != nullptr, diagnostics_);
+    if (old_ != nullptr)
+      location_ = PipelineReload::location(*old_, location_, pipeline_->service_, diagnostics_);
+    running_.location = location_;
   }
 
   void open_journal() {
@@ -285,7 +311,7 @@ class PipelineBuilder {
     pipeline_->journal_description_ = fmt::format(
         "{} ({}), at most {}", location_.place.empty() ? "in memory" : location_.journal().string(),
         location_.why, to_string(ByteSize{journal_settings.bytes_max}));
-    if (options_.check_only || diagnostics_.has_errors()) return;
+    if (options_.check_only || old_ != nullptr || diagnostics_.has_errors()) return;
     Result<std::unique_ptr<Journal>> journal = Journal::open(journal_settings);
     if (!journal) {
       diagnostics_.error(pipeline_->service_.storage_path_where, journal.error().message);
@@ -308,14 +334,14 @@ class PipelineBuilder {
           compile_match(common.match, common.match_regex, *section, only_pair, diagnostics_);
       std::optional<RecordCondition> condition = compile_condition(common);
       if (plugin == nullptr || !common.active) continue;
-      OutputContext context{.aws = options_.aws,
-                            .state_directory = location_.place,
-                            .journal_id = pipeline_->journal_ ? to_string(pipeline_->journal_->id())
-                                                              : std::string(32, '0'),
-                            .instance_name = name,
-                            .flush = pipeline_->service_.flush,
-                            .clock = system_clock(),
-                            .metrics = pipeline_->metrics_.get()};
+      OutputContext context{
+          .aws = options_.aws,
+          .state_directory = location_.place,
+          .journal_id = journal() ? to_string(journal()->id()) : std::string(32, '0'),
+          .instance_name = name,
+          .flush = pipeline_->service_.flush,
+          .clock = system_clock(),
+          .metrics = shown_metrics()};
       std::optional<MadeOutput> made = plugin->make(*section, context, diagnostics_);
       if (!made || !matching || !condition) continue;
       auto metrics = std::make_unique<OutputMetrics>();
@@ -327,7 +353,11 @@ class PipelineBuilder {
           .destination = std::move(made->destination),
           .match = matching->text,
           .condition = condition_for_people(common),
-          .identity = common.alias.empty() ? made->output->identity() : common.alias};
+          .identity = common.alias.empty() ? made->output->identity() : common.alias,
+          // Flush is part of how the plugin was made.
+          .section = section_text(*section) +
+                     std::to_string(pipeline_->service_.flush.value_or(Nanoseconds(-1)).count()),
+          .name = name};
       instance.identity = bounded_key(instance.identity);
       while (!identities_.insert(instance.identity).second) {
         // Two outputs with one destination: what they select tells them apart, whatever their
@@ -381,7 +411,7 @@ class PipelineBuilder {
       OutputInstance& instance = pipeline_->outputs_[i];
       const OutputCommon& common = pending_[i].common;
       metrics.push_back(instance.metrics.get());
-      DeliverySettings settings{.instance = instance.metrics->name,
+      DeliverySettings settings{.instance = instance.name,
                                 .identity = instance.identity,
                                 .output_index = i,
                                 .retry_limit = {},
@@ -391,14 +421,15 @@ class PipelineBuilder {
         settings.retry_limit = static_cast<uint32_t>(common.retry_limit->count);
       }
       instance.worker = std::make_unique<DeliveryWorker>(
-          std::move(settings), std::move(pending_[i].output), *running_.route_table,
-          *pipeline_->journal_, *instance.metrics, system_clock());
+          std::move(settings), std::move(pending_[i].output),
+          std::shared_ptr<const RouteTable>(pipeline_->running_, &*running_.route_table),
+          *journal(), *instance.metrics, system_clock());
     }
     std::vector<const InputMetrics*> inputs;
     for (const InputInstance& input : pipeline_->inputs_) inputs.push_back(input.metrics.get());
     running_.ingest = std::make_unique<Ingest>(
-        running_.loop, std::move(running_.stages), *running_.route_table, *pipeline_->journal_,
-        std::move(inputs), std::move(metrics),
+        old_ == nullptr ? running_.loop : old_->running_->loop, std::move(running_.stages),
+        *running_.route_table, *journal(), std::move(inputs), std::move(metrics),
         pipeline_->service_.storage_when_full == WhenJournalFull::DropLeastSevere);
   }
 
@@ -418,6 +449,12 @@ class PipelineBuilder {
     };
   }
 
+  // A reload keeps the journal, and its plugins show the metrics of the pipeline that stays.
+  Journal* journal() const { return (old_ == nullptr ? pipeline_.get() : old_)->journal_.get(); }
+  const MetricsSource* shown_metrics() const {
+    return (old_ == nullptr ? pipeline_.get() : old_)->metrics_.get();
+  }
+
   struct Pending {
     std::unique_ptr<Output> output;
     OutputCommon common;
@@ -425,12 +462,14 @@ class PipelineBuilder {
   const Document& document_;
   const BuildOptions& options_;
   Diagnostics& diagnostics_;
+  Pipeline* const old_;
   std::unique_ptr<Pipeline> pipeline_;
   Pipeline::Running& running_;
   const OwnAddress own_address_{options_.environment, options_.container_names};
   JournalLocation location_;
   std::vector<const Section*> input_sections_;
   std::vector<Document> parser_files_;
+  Fingerprint parsers_text_;
   std::vector<ConsumedKey> consumed_keys_;
   std::vector<Pending> pending_;
   std::set<std::string> identities_;
@@ -444,6 +483,12 @@ class PipelineBuilder {
 std::unique_ptr<Pipeline> Pipeline::build(const Document& document, const BuildOptions& options,
                                           Diagnostics& diagnostics) {
   return PipelineBuilder(document, options, diagnostics).build();
+}
+
+std::unique_ptr<Pipeline> PipelineReload::build(const Document& document,
+                                                const BuildOptions& options,
+                                                Diagnostics& diagnostics, Pipeline& old) {
+  return PipelineBuilder(document, options, diagnostics, &old).build();
 }
 
 }  // namespace noroshi

@@ -51,18 +51,18 @@ std::string bounded_key(std::string_view text) {
 }
 
 DeliveryWorker::DeliveryWorker(DeliverySettings settings, std::unique_ptr<Output> output,
-                               const RouteTable& routes, Journal& journal, OutputMetrics& metrics,
-                               const Clock& clock)
+                               std::shared_ptr<const RouteTable> routes, Journal& journal,
+                               OutputMetrics& metrics, const Clock& clock)
     : settings_(std::move(settings)),
       output_(std::move(output)),
-      routes_(routes),
       journal_(journal),
       dead_letters_(settings_.dead_letter_directory, settings_.instance),
       metrics_(metrics),
       clock_(clock),
       retry_policy_(settings_.retry_limit.has_value(), settings_.scheduler_base,
                     settings_.scheduler_cap, std::random_device{}()),
-      limits_(output_->limits()) {}
+      limits_(output_->limits()),
+      selection_{std::move(routes), settings_.output_index} {}
 
 DeliveryWorker::~DeliveryWorker() { join(); }
 
@@ -108,11 +108,33 @@ void DeliveryWorker::drain(Monotonic deadline) {
   wake();
 }
 
+void DeliveryWorker::leave(Monotonic deadline) {
+  drain_deadline_ns_.store(deadline.time_since_epoch().count());
+  leaving_.store(true);
+  wake();
+}
+
+void DeliveryWorker::drain_to(Offset end, Monotonic deadline) {
+  end_.store(end.value);
+  drain(deadline);
+}
+
+void DeliveryWorker::set_routes(std::shared_ptr<const RouteTable> routes, size_t output_index) {
+  MutexLock lock(mutex_);
+  selection_ = {std::move(routes), output_index};
+}
+
+DeliveryWorker::Selection DeliveryWorker::selection() const {
+  MutexLock lock(mutex_);
+  return selection_;
+}
+
 void DeliveryWorker::join() {
   if (thread_.joinable()) thread_.join();
 }
 
 bool DeliveryWorker::expired() const {
+  if (leaving_.load()) return true;
   return draining_.load() &&
          clock_.monotonic().time_since_epoch().count() >= drain_deadline_ns_.load();
 }
@@ -178,11 +200,13 @@ void DeliveryWorker::run() {
   busy_until_ns_.store(INT64_MAX);
   for (auto& [key, group] : groups_) group->batch.reset();
   output_->stop();
+  finished_.store(true);
 }
 
 DeliveryWorker::Progress DeliveryWorker::process(const EntryHead& head) {
   read_appended_at_ = head.appended_at;
-  if (routes_.selects_none(settings_.output_index, head.routing.route_table, head.routing.marks)) {
+  const auto [routes, number] = selection();
+  if (routes->selects_none(number, head.routing.route_table, head.routing.marks)) {
     cursor_ = head.end();
     return Progress::Continue;
   }
@@ -203,8 +227,8 @@ DeliveryWorker::Progress DeliveryWorker::process(const EntryHead& head) {
     cursor_ = head.end();
     return Progress::Continue;
   }
-  const Status chosen = routes_.select(settings_.output_index, head.routing.route_table,
-                                       head.routing.marks, chunk, selected_);
+  const Status chosen =
+      routes->select(number, head.routing.route_table, head.routing.marks, chunk, selected_);
   if (!chosen) {  // the CRC matched, so this is a bug of the writer; deliver rather than lose
     log_error("output:" + settings_.instance, "records {} to {}: {}; all of them are delivered",
               head.base.value, head.end().value, chosen.error().message);
@@ -493,6 +517,7 @@ void DeliveryWorker::bury(Offset from, Offset to, const Group* group, DropReason
   std::vector<uint32_t> selected;
   std::vector<std::string_view> keys;
   EntryHead head;
+  const auto [routes, number] = selection();
   for (;;) {
     const Result<ReadOutcome> outcome = reader->next(head);
     if (!outcome || *outcome == ReadOutcome::End) return;
@@ -501,8 +526,7 @@ void DeliveryWorker::bury(Offset from, Offset to, const Group* group, DropReason
     ChunkView chunk;
     const Result<ReadOutcome> loaded = reader->load(chunk);
     if (!loaded || *loaded != ReadOutcome::Entry) continue;
-    if (!routes_.select(settings_.output_index, head.routing.route_table, head.routing.marks, chunk,
-                        selected)) {
+    if (!routes->select(number, head.routing.route_table, head.routing.marks, chunk, selected)) {
       continue;
     }
     keys.clear();
@@ -570,7 +594,7 @@ bool DeliveryWorker::sleep(Nanoseconds wait) {
   const Monotonic until = clock_.monotonic() + wait;
   busy_until_ns_.store((until + kStuckAfter).time_since_epoch().count());
   MutexLock lock(mutex_);
-  while (clock_.monotonic() < until) {
+  while (clock_.monotonic() < until && !leaving_.load()) {
     // A drain that begins while we wait shortens the wait to a second.
     Monotonic wake_at = until;
     if (draining_.load()) {
@@ -636,6 +660,7 @@ DeliveryState DeliveryWorker::state() const {
 std::optional<UndeliveredRecords> DeliveryWorker::left(Monotonic until) {
   CHECK(!thread_.joinable(), "left() after join()");
   UndeliveredRecords left;
+  const auto [routes, number] = selection();
   const std::unique_ptr<JournalReader> reader = journal_.make_reader(saved_.low_water);
   EntryHead head;
   for (;;) {
@@ -643,8 +668,8 @@ std::optional<UndeliveredRecords> DeliveryWorker::left(Monotonic until) {
     if (!outcome) return std::nullopt;
     if (*outcome == ReadOutcome::End) return left;
     if (*outcome == ReadOutcome::Lost) continue;
-    if (routes_.selects_none(settings_.output_index, head.routing.route_table, head.routing.marks))
-      continue;
+    if (head.base.value >= end_.load()) return left;
+    if (routes->selects_none(number, head.routing.route_table, head.routing.marks)) continue;
     ChunkView chunk;
     if (clock_.monotonic() >= until) {
       left.at_least = true;
@@ -653,8 +678,7 @@ std::optional<UndeliveredRecords> DeliveryWorker::left(Monotonic until) {
     const Result<ReadOutcome> loaded = reader->load(chunk);
     if (!loaded) return std::nullopt;
     if (*loaded != ReadOutcome::Entry) continue;
-    if (!routes_.select(settings_.output_index, head.routing.route_table, head.routing.marks, chunk,
-                        selected_)) {
+    if (!routes->select(number, head.routing.route_table, head.routing.marks, chunk, selected_)) {
       return std::nullopt;
     }
     keys_.clear();

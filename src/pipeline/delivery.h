@@ -50,7 +50,7 @@ class DeliveryWorker {
  public:
   // Everything referred to outlives the worker.
   DeliveryWorker(DeliverySettings settings, std::unique_ptr<Output> output,
-                 const RouteTable& routes, Journal& journal, OutputMetrics& metrics,
+                 std::shared_ptr<const RouteTable> routes, Journal& journal, OutputMetrics& metrics,
                  const Clock& clock);
   ~DeliveryWorker();  // joins; drain() comes first
 
@@ -63,7 +63,18 @@ class DeliveryWorker {
   // `deadline`, in the middle of a request if need be; what is undelivered then stays in the
   // journal. A second call may bring the deadline forward.
   void drain(Monotonic deadline);
+  // A reload, when the same output goes on in another worker: ends after the request under way,
+  // or in the middle of it at `deadline`. What is open is built again from the journal.
+  void leave(Monotonic deadline);
+  // A reload, when the output is gone: drain(), but only of records below `end`.
+  void drain_to(Offset end, Monotonic deadline);
+  [[nodiscard]] bool started() const { return reader_ != nullptr; }
+  // True when the thread has nothing more to do: join() does not wait.
+  [[nodiscard]] bool finished() const { return finished_.load(); }
   void join();
+  // A reload that leaves this output as it is: its number in the new table. The output's own route
+  // must be equal in both.
+  void set_routes(std::shared_ptr<const RouteTable> routes, size_t output_index);
 
   [[nodiscard]] DeliveryState state() const;
   // Records of this output still undelivered; scans the journal, and stops counting at `until`.
@@ -75,6 +86,11 @@ class DeliveryWorker {
 
  private:
   struct Group;
+  // Which records are for this output.
+  struct Selection {
+    std::shared_ptr<const RouteTable> routes;
+    size_t output = 0;
+  };
   enum class Progress {
     Continue,
     Rewound,  // a batch was discarded; the cursor went back to its first record
@@ -104,6 +120,7 @@ class DeliveryWorker {
   Progress save_checkpoint();
   bool sleep(Nanoseconds wait);
   void wake();
+  [[nodiscard]] Selection selection() const;
   [[nodiscard]] Offset low_water() const;
   [[nodiscard]] Monotonic due_at(const Group& group, bool caught_up) const;
   [[nodiscard]] bool expired() const;
@@ -112,7 +129,6 @@ class DeliveryWorker {
 
   DeliverySettings settings_;
   std::unique_ptr<Output> output_;
-  const RouteTable& routes_;
   Journal& journal_;
   DeadLetters dead_letters_;
   OutputMetrics& metrics_;
@@ -135,12 +151,14 @@ class DeliveryWorker {
 
   std::atomic<bool> woken_{false};
   std::atomic<bool> deliver_now_{false};
-  std::atomic<bool> draining_{false};
+  std::atomic<bool> draining_{false}, leaving_{false}, finished_{false};
+  std::atomic<uint64_t> end_{UINT64_MAX};  // drain_to()
   std::atomic<int64_t> drain_deadline_ns_{INT64_MAX};
   std::atomic<int64_t> busy_until_ns_{INT64_MAX};  // monotonic; beyond it the thread is stuck
   mutable Mutex mutex_;
   ConditionVariable wake_;
   DeliveryState state_ GUARDED_BY(mutex_);
+  Selection selection_ GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

@@ -133,7 +133,7 @@ class DeliveryTest : public testing::Test {
   DeliveryTest() {
     std::vector<Route> routes;
     routes.push_back({.output_identity = "fake", .match = {TagPattern("*")}});
-    routes_.emplace(std::move(routes));
+    routes_ = std::make_shared<RouteTable>(std::move(routes));
     journal_ = *Journal::open({.bytes_max = 64 << 20});
     metrics_.emplace();
     checkpoint_ = *journal_->register_output("fake");
@@ -160,7 +160,7 @@ class DeliveryTest : public testing::Test {
     settings.identity = "fake";
     auto worker = std::make_unique<DeliveryWorker>(std::move(settings),
                                                    std::make_unique<FakeOutput>(destination_),
-                                                   *routes_, *journal_, *metrics_, system_clock());
+                                                   routes_, *journal_, *metrics_, system_clock());
     worker->start(checkpoint_);
     return worker;
   }
@@ -183,7 +183,7 @@ class DeliveryTest : public testing::Test {
     }
   }
 
-  std::optional<RouteTable> routes_;
+  std::shared_ptr<RouteTable> routes_;
   std::unique_ptr<Journal> journal_;
   std::optional<OutputMetrics> metrics_;
   LoadedCheckpoint checkpoint_;
@@ -241,8 +241,8 @@ TEST_F(DeliveryTest, AnOutageKeepsEverythingAndSaysHowMuchIsLeft) {
   EXPECT_EQ(destination_.all_offsets(), range(0, 10));
 }
 
-// The first batch was all there was when it was sent; what came while it waited belongs to the drain
-// as well.
+// The first batch was all there was when it was sent; what came while it waited belongs to the
+// drain as well.
 TEST_F(DeliveryTest, ADrainDeliversWhatCameDuringAnOutage) {
   {
     MutexLock lock(destination_.mutex);

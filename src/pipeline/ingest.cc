@@ -275,7 +275,10 @@ void Ingest::hold(Chunk& chunk, std::optional<size_t> output) {
   stalled_.emplace_back().output = output;
   std::swap(stalled_.back().chunk, chunk);
   chunk.clear();
-  if (paused_.exchange(true)) return;
+  if (!paused_.exchange(true)) retry_later();
+}
+
+void Ingest::retry_later() {
   retry_timer_.expires_after(kStalledRetryInterval);
   retry_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) retry_stalled();
@@ -295,13 +298,7 @@ void Ingest::retry_stalled() {
     stalled_.pop_front();
   }
   commit();
-  if (!stalled_.empty()) {
-    retry_timer_.expires_after(kStalledRetryInterval);
-    retry_timer_.async_wait([this](const boost::system::error_code& error) {
-      if (!error) retry_stalled();
-    });
-    return;
-  }
+  if (!stalled_.empty()) return retry_later();
   paused_.store(false);
   log_info("ingest", "the journal takes records again, inputs go on reading");
   std::vector<std::function<void()>> resumed;
@@ -364,18 +361,7 @@ void Ingest::tick() {
 void Ingest::finish() {
   tick_timer_.cancel();
   retry_timer_.cancel();
-  // A flushed record may be sent back to the head (rewrite_tag) and be held there again: until
-  // nothing comes.
-  bool more = true;
-  for (uint32_t round = 0; more && round <= kRestartsMax; ++round) {
-    more = false;
-    for (size_t i = 0; i < stages_.size(); ++i) {
-      StageOutput emitter(*this, i, round, stages_[i].output, stages_[i].input.value_or(kNoInput));
-      stages_[i].filter->flush(emitter, *stages_[i].metrics);
-      more = more || !emitted_.empty();
-      run_emitted();
-    }
-  }
+  flush_filters(std::vector<bool>(stages_.size(), true));
   while (!stalled_.empty()) {
     Waiting& next = stalled_.front();
     if (const Status appended = append(next.chunk, next.output); !appended) {
@@ -389,6 +375,65 @@ void Ingest::finish() {
   stalled_bytes_ = 0;
   commit();
   resumed_.clear();
+}
+
+void Ingest::flush_filters(const std::vector<bool>& which) {
+  bool more = true;
+  for (uint32_t round = 0; more && round <= kRestartsMax; ++round) {
+    more = false;
+    for (size_t i = 0; i < stages_.size(); ++i) {
+      if (!which[i]) continue;
+      StageOutput emitter(*this, i, round, stages_[i].output, stages_[i].input.value_or(kNoInput));
+      stages_[i].filter->flush(emitter, *stages_[i].metrics);
+      more = more || !emitted_.empty();
+      run_emitted();
+    }
+  }
+}
+
+void Ingest::hand_over(Ingest& successor) {
+  tick_timer_.cancel();
+  retry_timer_.cancel();
+  std::vector<FilterStage*> heirs;
+  std::vector<bool> ends;
+  for (const FilterStage& stage : stages_) {
+    const auto heir =
+        std::find_if(successor.stages_.begin(), successor.stages_.end(),
+                     [&](const FilterStage& other) { return other.metrics == stage.metrics; });
+    heirs.push_back(heir == successor.stages_.end() ? nullptr : &*heir);
+    ends.push_back(heirs.back() == nullptr);
+  }
+  flush_filters(ends);
+  commit();
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    if (heirs[i] != nullptr) std::swap(heirs[i]->filter, stages_[i].filter);
+  }
+  // What waits has passed the filters: only its numbers of inputs and outputs mean others now.
+  const auto renumber = [](const auto& from, const auto& to,
+                           size_t number) -> std::optional<size_t> {
+    if (number >= from.size()) return std::nullopt;
+    const auto found = std::find(to.begin(), to.end(), from[number]);
+    if (found == to.end()) return std::nullopt;
+    return static_cast<size_t>(found - to.begin());
+  };
+  for (Waiting& next : stalled_) {
+    next.chunk.input = static_cast<uint16_t>(
+        renumber(inputs_, successor.inputs_, next.chunk.input).value_or(kNoInput));
+    if (next.output) {
+      next.output = renumber(outputs_, successor.outputs_, *next.output);
+      if (!next.output) continue;  // a copy for an output that is gone; the record itself is stored
+    }
+    successor.stalled_bytes_ += next.chunk.body.size();
+    successor.stalled_.push_back(std::move(next));
+  }
+  stalled_.clear();
+  successor.resumed_ = std::move(resumed_);
+  successor.paused_.store(paused_.load());
+  if (successor.paused_.load()) successor.retry_later();
+  successor.stored_before_ = std::move(stored_before_);
+  successor.started_ = started_;
+  successor.appended_.add(appended_.get());
+  successor.refused_.add(refused_.get());
 }
 
 void Ingest::log_trouble(const Error& error) {

@@ -72,6 +72,11 @@ class Ingest final : public ChunkSink {
   // what waits. Chunks that still cannot be appended are reported, and their acks fail.
   void finish();
 
+  // A reload: `successor` gets what waits here, the acks of it, and the filters whose metrics it
+  // has too (they are the same filters, with what they hold); the others release what they hold
+  // first. Nothing may be ingested here afterwards.
+  void hand_over(Ingest& successor);
+
   // Any thread. Nanoseconds of the monotonic clock when the loop last ran its tick: health looks at
   // it.
   [[nodiscard]] int64_t last_tick_ns() const {
@@ -106,6 +111,10 @@ class Ingest final : public ChunkSink {
   void find_receipts(const Chunk& chunk);
   void commit();
   void retry_stalled();
+  void retry_later();
+  // Until nothing comes any more: a flushed record may be sent back to the head (rewrite_tag) and
+  // be held there again.
+  void flush_filters(const std::vector<bool>& which);
   void shed_least_severe(Chunk& chunk);
   void tick();
   void log_trouble(const Error& error);
@@ -132,7 +141,7 @@ class Ingest final : public ChunkSink {
   std::vector<std::shared_ptr<PendingAck>> appended_acks_;  // waiting for commit()
   std::vector<Receipt> receipts_;                           // of the chunk being appended
   std::vector<Receipt> stored_before_;                      // sorted; empty after kReceiptAge
-  const Monotonic started_;
+  Monotonic started_;
   std::vector<std::function<void()>> resumed_;
   std::string routing_block_;
   std::vector<uint32_t> counts_;

@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
-#include <future>
 
 #include "pipeline/metric_collection.h"
+#include "pipeline/on_loop.h"
 #include "pipeline/running.h"
 
 namespace noroshi {
@@ -40,23 +39,26 @@ Pipeline::~Pipeline() {
     if (output.worker) output.worker->drain(system_clock().monotonic());
   }
   for (OutputInstance& output : outputs_) output.worker.reset();
-  for (InputInstance& input : inputs_) input.input.reset();
+  retiring_.reset();
+  inputs_.clear();
+  outputs_.clear();
+  filters_.clear();
+}
+
+LoadedCheckpoint Pipeline::register_output(const OutputInstance& output) {
+  Result<LoadedCheckpoint> loaded = journal_->register_output(output.identity);
+  if (loaded) return *std::move(loaded);
+  log_error("output:" + output.metrics->name,
+            "its checkpoint cannot be read, it starts at the oldest record: {}",
+            loaded.error().message);
+  LoadedCheckpoint fresh;
+  fresh.checkpoint.low_water = journal_->first_offset();
+  return fresh;
 }
 
 void Pipeline::start() {
   std::vector<LoadedCheckpoint> checkpoints;
-  for (OutputInstance& output : outputs_) {
-    Result<LoadedCheckpoint> loaded = journal_->register_output(output.identity);
-    if (!loaded) {
-      log_error("output:" + output.metrics->name,
-                "its checkpoint cannot be read, it starts at the oldest record: {}",
-                loaded.error().message);
-      LoadedCheckpoint fresh;
-      fresh.checkpoint.low_water = journal_->first_offset();
-      loaded = std::move(fresh);
-    }
-    checkpoints.push_back(*std::move(loaded));
-  }
+  for (const OutputInstance& output : outputs_) checkpoints.push_back(register_output(output));
   if (const auto orphans = journal_->orphan_checkpoints()) {
     for (const LoadedCheckpoint& orphan : *orphans) {
       log_warn("journal",
@@ -70,8 +72,9 @@ void Pipeline::start() {
     }
   }
   for (size_t i = 0; i < outputs_.size(); ++i) outputs_[i].worker->start(checkpoints[i]);
+  running_->sink.set(*running_->ingest);
   running_->ingest->start();
-  for (InputInstance& input : inputs_) input.input->start(*running_->ingest, *input.metrics);
+  for (InputInstance& input : inputs_) input.input->start(running_->sink, *input.metrics);
   running_->thread = std::thread([this] {
     running_->loop.run();
     running_->ended.store(true);
@@ -83,12 +86,16 @@ void Pipeline::deliver_now() {
 }
 
 bool Pipeline::ingest_stuck() const {
-  const int64_t last = running_->ingest ? running_->ingest->last_tick_ns() : 0;
+  const Ingest* ingest = running_->current().ingest.get();
+  const int64_t last = ingest != nullptr ? ingest->last_tick_ns() : 0;
   return last != 0 &&
          system_clock().monotonic().time_since_epoch().count() - last > kIngestStuckAfter.count();
 }
 
-bool Pipeline::paused() const { return running_->ingest && running_->ingest->paused(); }
+bool Pipeline::paused() const {
+  const Ingest* ingest = running_->current().ingest.get();
+  return ingest != nullptr && ingest->paused();
+}
 
 bool Pipeline::inputs_ended() const {
   return !inputs_.empty() &&
@@ -100,23 +107,10 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
   const Clock& clock = system_clock();
   const Monotonic started = clock.monotonic();
   const Monotonic accept_until = started + grace / 2;
-  const auto on_loop = [&](auto&& work) {
-    std::promise<decltype(work())> done;
-    boost::asio::post(running_->loop, [&] {
-      if constexpr (std::is_void_v<decltype(work())>) {
-        work();
-        done.set_value();
-      } else {
-        done.set_value(work());
-      }
-    });
-    return done.get_future().get();
-  };
-
   // The application is still writing its last words: go on accepting until everybody has left.
   Monotonic quiet_since = clock.monotonic();
   while (clock.monotonic() < accept_until && !hurry.load()) {
-    const bool busy = on_loop([&] {
+    const bool busy = on_loop(running_->loop, [&] {
       return std::any_of(inputs_.begin(), inputs_.end(),
                          [](const InputInstance& input) { return input.input->busy(); });
     });
@@ -124,9 +118,11 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
     if (clock.monotonic() - quiet_since >= kQuiet) break;
     std::this_thread::sleep_for(kPollInterval);
   }
-  on_loop([&] {
+  finish_reload();
+  Ingest& ingest = *running_->current().ingest;
+  on_loop(running_->loop, [&] {
     for (InputInstance& input : inputs_) input.input->close();
-    running_->ingest->finish();
+    ingest.finish();
   });
   // The loop ends by itself when the last acknowledgement is written and the last socket closed.
   running_->keep_running.reset();
@@ -145,25 +141,32 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
                      std::pair(right->worker->shutdown_order(), right);
             });
   for (OutputInstance* output : order) output->worker->drain(deadline);
+  std::vector<DeliveryWorker*> gone;  // by a reload, with something left to deliver
+  if (retiring_) {
+    for (Retiring::Output& old : retiring_->outputs) gone.push_back(old.instance.worker.get());
+  }
+  for (DeliveryWorker* worker : gone) worker->drain(deadline);
   std::atomic<bool> drained{false};
   std::thread hurry_watch([&] {
     while (!drained.load() && !hurry.load()) std::this_thread::sleep_for(kPollInterval);
     if (drained.load()) return;
     for (OutputInstance* output : order) output->worker->drain(clock.monotonic());
+    for (DeliveryWorker* worker : gone) worker->drain(clock.monotonic());
   });
   for (OutputInstance* output : order) output->worker->join();
+  for (DeliveryWorker* worker : gone) worker->join();
   drained.store(true);
   hurry_watch.join();
 
   uint64_t accepted = 0;
   for (const InputInstance& input : inputs_) accepted += input.metrics->records.get();
-  ShutdownReport report{.complete = running_->ingest->refused() == 0,
-                        .kept = running_->ingest->refused() == 0 && !journal_->in_memory(),
+  ShutdownReport report{.complete = ingest.refused() == 0,
+                        .kept = ingest.refused() == 0 && !journal_->in_memory(),
                         .summary = fmt::format("accepted {} records", grouped(accepted))};
-  if (const uint64_t stored = running_->ingest->appended(); stored != accepted) {
+  if (const uint64_t stored = ingest.appended(); stored != accepted) {
     report.summary += fmt::format(", {} stored after filters", grouped(stored));
   }
-  if (const uint64_t refused = running_->ingest->refused(); refused > 0) {
+  if (const uint64_t refused = ingest.refused(); refused > 0) {
     report.summary += fmt::format(", {} of them could not be stored", grouped(refused));
   }
   const Monotonic counted_by = clock.monotonic() + kCountLeftMax;

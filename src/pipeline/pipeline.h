@@ -56,15 +56,23 @@ struct InputInstance {
   std::unique_ptr<Input> input;
   std::shared_ptr<InputMetrics> metrics;
   std::string plugin, description;
+  std::string section = {};               // as text: an equal one is kept by a reload
+  std::string covered_by = {};            // the input that listens in its place
+  std::shared_ptr<const void> uses = {};  // the parsers it refers to
+  std::string name = {};                  // forward.0, or the alias
 };
 struct FilterInstance {
   std::shared_ptr<FilterMetrics> metrics;
   std::string plugin, description, match;
+  std::string section = {};
+  std::shared_ptr<const void> uses = {};
 };
 struct OutputInstance {
   std::shared_ptr<OutputMetrics> metrics;
   std::unique_ptr<DeliveryWorker> worker;  // null in a check, and for an inert output
   std::string plugin, destination, match, condition, identity;
+  std::string section = {};
+  std::string name = {};
 };
 
 struct ShutdownReport {
@@ -81,6 +89,15 @@ class Pipeline {
   ~Pipeline();
 
   void start();
+  // Puts what `document` describes in the place of what runs, and returns at once; false if nothing
+  // changed, `diagnostics` say why. Inputs, filters and outputs whose sections are the same stay
+  // the same objects, inputs with their connections; listeners on the same address are handed
+  // over. An output goes on at its checkpoint. The journal stays where it is. See reload.cc.
+  [[nodiscard]] bool reload(const Document& document, const BuildOptions& options,
+                            Diagnostics& diagnostics);
+  // Lets go what a reload replaced, once it has finished. True while something is still finishing:
+  // call it again soon.
+  bool settle_reload();
   // Keeps accepting until the peers have closed or half of `grace` is over, drains filters, lets
   // every output deliver, and reports. `hurry` (a second signal) ends each phase early; the journal
   // keeps the rest.
@@ -111,8 +128,12 @@ class Pipeline {
 
  private:
   friend class PipelineBuilder;
+  friend class PipelineReload;
   struct Running;  // the event loop, its thread, ingest and the chain
+  struct Retiring;
   Pipeline();
+  [[nodiscard]] LoadedCheckpoint register_output(const OutputInstance& output);
+  void finish_reload();  // at once, for a shutdown
 
   mutable std::shared_mutex instances_mutex_;
   ServiceOptions service_;
@@ -125,7 +146,8 @@ class Pipeline {
   std::string journal_description_;
   const Timestamp started_ = system_clock().wall();
   Counter reloads_;
-  std::unique_ptr<Running> running_;
+  std::shared_ptr<Running> running_;
+  std::unique_ptr<Retiring> retiring_;
 };
 
 inline constexpr Nanoseconds kIngestStuckAfter = Seconds(15);

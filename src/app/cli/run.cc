@@ -29,6 +29,9 @@ constexpr Nanoseconds kDefaultGrace = Seconds(25);
 // The exit status of Fluent Bit where a plugin's initialisation failed.
 constexpr int kPluginFailed = 255;
 constexpr Nanoseconds kUnlimitedGrace = std::chrono::hours(24);
+// How often health looks, and how often while a reload is still letting go of what it replaced.
+constexpr Nanoseconds kObserveInterval = Seconds(1);
+constexpr Nanoseconds kSettlingInterval = Milliseconds(20);
 
 BuildOptions build_options(const RunArguments& arguments, bool check_only) {
   return {.plugins = all_plugins(),
@@ -82,6 +85,29 @@ void print_statistics(Statistics& statistics, const Pipeline& pipeline, const He
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
+// Reads the configuration again and puts it in the place of what runs. A bad one changes nothing.
+ReloadResult reload(const RunArguments& arguments, Pipeline& pipeline) {
+  if (!pipeline.service().hot_reload) {
+    log_warn("reload", "asked for, but not enabled: set [SERVICE] Hot_Reload On, or start with -Y");
+    return {ReloadResult::Outcome::NotEnabled, ""};
+  }
+  log_info("reload", "reading the configuration again");
+  Diagnostics diagnostics;
+  const Document document = read_configuration(arguments, diagnostics);
+  const bool done = !diagnostics.has_errors() &&
+                    pipeline.reload(document, build_options(arguments, false), diagnostics);
+  EarlySockets::of_process().close_rest();
+  diagnostics.print(stderr);
+  if (!done) {
+    log_error("reload", "the configuration contains errors: the old one runs on");
+    return {ReloadResult::Outcome::Refused, diagnostics.render()};
+  }
+  apply_log_options(pipeline.service(), arguments.verbosity);
+  if (arguments.verbosity >= 0) set_component_log_levels(pipeline.log_levels());
+  log_info("reload", "done, the {}. time\n{}", pipeline.reloads(), pipeline.describe());
+  return {ReloadResult::Outcome::Done, diagnostics.render()};
+}
+
 int run_until_signal(const RunArguments& arguments, const std::function<void()>& started) {
   const sigset_t signals = block_signals();
   if (!change_directory(arguments)) return 1;
@@ -120,17 +146,24 @@ int run_until_signal(const RunArguments& arguments, const std::function<void()>&
   started();
 
   const ServiceOptions& service = pipeline->service();
-  const Nanoseconds statistics_interval =
-      arguments.verbosity < 0 ? Nanoseconds(0) : service.statistics_interval;
-  Statistics statistics(statistics_interval);
+  const auto statistics_interval = [&] {
+    return arguments.verbosity < 0 ? Nanoseconds(0) : service.statistics_interval;
+  };
+  Statistics statistics(statistics_interval());
   int signal = 0;
   while (signal == 0 && !pipeline->inputs_ended()) {
     health.observe(take_health_facts(*pipeline));
     if (statistics.due()) print_statistics(statistics, *pipeline, health);
-    signal = next_signal(signals, Seconds(1));
+    const bool settling = pipeline->settle_reload();
+    signal = next_signal(signals, settling ? kSettlingInterval : kObserveInterval);
     if (signal != SIGHUP) continue;
     signal = 0;
-    reloads.answer({ReloadResult::Outcome::NotEnabled, ""});
+    // What a reload removes takes its counters along.
+    if (service.hot_reload && statistics_interval() > Nanoseconds(0))
+      print_statistics(statistics, *pipeline, health);
+    reloads.answer(reload(arguments, *pipeline));
+    health.set_limits(service);
+    statistics.set_interval(statistics_interval());
   }
   const Nanoseconds grace =
       service.grace_unlimited ? kUnlimitedGrace : service.grace.value_or(kDefaultGrace);
@@ -157,7 +190,7 @@ int run_until_signal(const RunArguments& arguments, const std::function<void()>&
   second_signal.join();
   admin.reset();
   // The rest of the last interval, so that the sums over all lines are what really happened.
-  if (statistics_interval > Nanoseconds(0)) print_statistics(statistics, *pipeline, health);
+  if (statistics_interval() > Nanoseconds(0)) print_statistics(statistics, *pipeline, health);
   if (report.complete) {
     log_info("noroshi", "{}", report.summary);
   } else {
