@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "filter/grep/grep.h"
+#include "filter/log_to_metrics/log_to_metrics.h"
 #include "filter/modify/modify.h"
 #include "filter/multiline/multiline.h"
 #include "filter/parser/parser.h"
@@ -10,6 +11,7 @@
 #include "filter/record_modifier/record_modifier.h"
 #include "filter/rewrite_tag/rewrite_tag.h"
 #include "input/dummy/dummy.h"
+#include "input/fluentbit_metrics/fluentbit_metrics.h"
 #include "input/forward/forward.h"
 #include "input/stdin/stdin.h"
 #include "input/syslog/syslog.h"
@@ -19,6 +21,7 @@
 #include "output/file/file.h"
 #include "output/forward/forward.h"
 #include "output/null/null.h"
+#include "output/prometheus_exporter/prometheus_exporter.h"
 #include "output/s3/s3.h"
 #include "output/stdout/stdout.h"
 #include "output/syslog/syslog.h"
@@ -32,6 +35,7 @@ const PluginSet& all_plugins() {
   static const PluginSet plugins{
       .inputs = {
           &kDummyInput,
+          &kFluentbitMetricsInput,
           &kForwardInput,
           &kStdinInput,
           &kSyslogInput,
@@ -40,6 +44,7 @@ const PluginSet& all_plugins() {
       },
       .filters = {
           &kGrepFilter,
+          &kLogToMetricsFilter,
           &kModifyFilter,
           &kMultilineFilter,
           &kParserFilter,
@@ -52,6 +57,7 @@ const PluginSet& all_plugins() {
           &kFilePlugin,
           &kForwardOutputPlugin,
           &kNullPlugin,
+          &kPrometheusExporterPlugin,
           &kS3Plugin,
           &kStdoutPlugin,
           &kSyslogOutputPlugin,

@@ -51,6 +51,8 @@ struct MadeOutput {
   // The record key it takes as the message, if any: `check` warns when an earlier filter consumes
   // it.
   std::optional<std::string> log_key = {};
+  // False: nothing is routed to it, whatever its Match (prometheus_exporter).
+  bool takes_records = true;
 };
 
 struct OutputPlugin {

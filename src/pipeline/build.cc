@@ -344,6 +344,7 @@ class PipelineBuilder {
           .metrics = shown_metrics()};
       std::optional<MadeOutput> made = plugin->make(*section, context, diagnostics_);
       if (!made || !matching || !condition) continue;
+      if (!made->takes_records) *matching = Matching{.patterns = {}, .regex = {}, .text = "none"};
       auto metrics = std::make_unique<OutputMetrics>();
       metrics->name = name;
       OutputInstance instance{
@@ -368,7 +369,8 @@ class PipelineBuilder {
       if (made->log_key)
         warn_of_consumed_log_key(*section, *made->log_key, consumed_keys_, diagnostics_);
       warn_of_retry_limit(*section, common, diagnostics_);
-      if (tags_known_) warn_of_no_records(*section, *matching, tags_, diagnostics_);
+      if (tags_known_ && made->takes_records)
+        warn_of_no_records(*section, *matching, tags_, diagnostics_);
       pending_.push_back({std::move(made->output), common});
       running_.routes.push_back({.output_identity = instance.identity,
                                  .match = std::move(matching->patterns),

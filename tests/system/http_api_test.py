@@ -172,6 +172,47 @@ class HttpApi(SystemTest):
                            "retry_failure_limit": 5, "period_limit": 60}.items():
             self.assertEqual(health[key], value)
 
+    def test_exporter_and_log_to_metrics(self):
+        """As configured for Fluent Bit: metrics in, exporter out; and a filter that counts records."""
+        port = free_port()
+        self.stop_router(self.router)
+        self.write_config()
+        self.config.write_text(self.config.read_text() + f"""
+[INPUT]
+    Name fluentbit_metrics
+    Tag  internal
+[FILTER]
+    Name               log_to_metrics
+    Match              app
+    Tag                metrics
+    Metric_Mode        counter
+    Metric_Name        lines
+    Metric_Description Lines of the application
+    Label_Field        log
+[OUTPUT]
+    Name      prometheus_exporter
+    Match     *
+    Host      127.0.0.1
+    Port      {port}
+    Add_Label environment "te st"
+    Add_Timestamp on
+""")
+        self.router = self.start_router(self.config, self.admin)
+        self.send()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            samples = samples_of(answer.read().decode())
+        self.assertEqual(labels_by_name(samples, "fluentbit_"),
+                         {name: labels | {"environment"} for name, labels in V2.items()})
+        everywhere = ("environment", '"te st"')
+        line = samples[("log_metric_counter_lines_total", tuple(sorted([everywhere, ("log", "line 3")])))]
+        self.assertEqual(line.value, 1)
+        self.assertLess(abs(line.timestamp - time.time()), 60)
+        routed = samples[("fluentbit_routing_logs_records_total", tuple(sorted(
+            [everywhere, ("input", "*"), ("output", "prometheus_exporter.2")])))]
+        self.assertEqual(routed.value, 0, "log records are not for the exporter")
+        self.assertIn(b"log_metric_counter_lines{", self.get("/api/v2/metrics/prometheus")[1])
+        self.assertEqual(fetch(f"http://127.0.0.1:{port}/")[0], 404)
+
     def test_the_rest(self):
         for path in ("/nothing", "/api/v1/metrics/", "/api/v1/uptime/"):
             self.assertEqual(self.get(path), (404, b""))
