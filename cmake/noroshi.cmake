@@ -23,7 +23,8 @@ include(GoogleTest)
 
 # noroshi_component(name [DIRECTORY dir] [LIBRARIES …])
 # Library noroshi_<name> of all sources in src/<name>/ (recursively), <name>_test of its *_test.cc, with
-# NOROSHI_BENCH <name>_bench of its *_bench.cc, and with NOROSHI_FUZZ one program per *_fuzz.cc. main.cc belongs to noroshi_program().
+# NOROSHI_BENCH <name>_bench of its *_bench.cc, and one program per *_fuzz.cc: with NOROSHI_FUZZ libFuzzer's, otherwise one
+# that replays the corpus (fuzz/replay_main.cc), as a test. main.cc belongs to noroshi_program().
 function(noroshi_component name)
   cmake_parse_arguments(arg "" "DIRECTORY" "LIBRARIES" ${ARGN})
   if(NOT arg_DIRECTORY)
@@ -58,14 +59,18 @@ function(noroshi_component name)
     add_executable(${name}_bench ${benches})
     target_link_libraries(${name}_bench PRIVATE noroshi_${name} benchmark::benchmark)
   endif()
-  if(NOROSHI_FUZZ)
-    foreach(source ${fuzzers})
-      cmake_path(GET source STEM stem)
-      add_executable(${stem} ${source})
-      target_link_libraries(${stem} PRIVATE noroshi_${name})
+  foreach(source ${fuzzers})
+    cmake_path(GET source STEM stem)
+    add_executable(${stem} ${source})
+    target_link_libraries(${stem} PRIVATE noroshi_${name})
+    if(NOROSHI_FUZZ)
       target_link_options(${stem} PRIVATE -fsanitize=fuzzer)
-    endforeach()
-  endif()
+    else()
+      target_sources(${stem} PRIVATE ${CMAKE_SOURCE_DIR}/fuzz/replay_main.cc)
+      add_test(NAME fuzz.${stem} COMMAND ${stem} ${CMAKE_SOURCE_DIR}/fuzz/corpus/${stem})
+      set_tests_properties(fuzz.${stem} PROPERTIES LABELS unit TIMEOUT 120)
+    endif()
+  endforeach()
 endfunction()
 
 # noroshi_program(name MAIN file LIBRARIES …): skipped while its main file does not exist.
