@@ -34,6 +34,7 @@ class Parser {
   explicit Parser(std::string_view text) : rest_(text) {}
 
   std::optional<XmlElement> document() {
+    if (rest_.find('\0') != std::string_view::npos) return std::nullopt;  // no character of XML
     if (rest_.starts_with("\xEF\xBB\xBF")) rest_.remove_prefix(3);
     if (!skip_prologue()) return std::nullopt;
     XmlElement root;
