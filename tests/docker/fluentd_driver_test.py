@@ -13,7 +13,10 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "firelens"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from agent_config import Situation, generate, read_task
+from cases import app, router, task
 from engine import BUSYBOX_IMAGE, run_tests
 from harness import SystemTest, fetch, free_port, wait_for
 
@@ -38,19 +41,22 @@ class FluentdDriver(SystemTest):
             self.port, self.admin, service=f"    Grace 3\n[INPUT]\n    Name forward\n    unix_path {self.socket}\n")
         self.router = self.start_router(self.config, self.admin)
 
-    def run_container(self, script, *, acks=False, at_once=False, files=None):
+    def run_container(self, script, *, acks=False, at_once=False, files=None, volumes=()):
         """Starts it in the background, with the log options of the ECS agent; answers its id."""
         data = self.directory / "container"
         data.mkdir(exist_ok=True)
         for name, content in {**(files or {}), "run.sh": script.encode()}.items():
             (data / name).write_bytes(content)
-        options = {"fluentd-address": f"unix://{self.socket}", "tag": TAG, "fluentd-sub-second-precision": "true",
-                   "fluentd-async": "false" if at_once else "true"}
+        options = dict(generate(read_task(task(router(), app())), Situation(
+            socket=str(self.socket), task_arn="arn:aws:ecs:x:1:task/c/test")).drivers["app"])
+        self.assertEqual(options["tag"], TAG)
+        if at_once:
+            options["fluentd-async"] = "false"
         if acks:
             options["fluentd-request-ack"] = "true"
         flags = [flag for key, value in options.items() for flag in ("--log-opt", f"{key}={value}")]
         container = engine.docker("run", "--detach", "--network", "none", "--name", f"ecs-backend-{time.time_ns()}",
-                                  "--volume", f"{data}:/data:ro", "--log-driver", "fluentd", *flags, IMAGE,
+                                  "--volume", f"{data}:/data:ro", *volumes, "--log-driver", "fluentd", *flags, IMAGE,
                                   "/bin/busybox", "sh", "/data/run.sh").stdout.strip()
         self.addCleanup(engine.docker, "rm", "--force", container, check=False)
         return container
@@ -79,6 +85,7 @@ class FluentdDriver(SystemTest):
             padded(40_000, n=200, level="INFO", message=name), padded(40_000, n=201, level="ERROR", message=name),
             padded(PIECE, n=202, level="INFO", message="one piece and an empty one"),
             padded(2 * PIECE, n=203, level="INFO", message="two pieces and an empty one"),
+            padded(300_000, n=204, level="INFO", message=name), padded(300_000, n=205, level="ERROR", message=name),
             (name * 3000).encode()[:39_999] + b"!", b"x" * (PIECE - 1), b"y" * PIECE, b"z" * (PIECE + 1),
             b"a" * (5 * PIECE), b"", b"carriage return\r", b"not UTF-8: \xff\xfe.", b"{broken json", b"   ",
         ]
@@ -116,7 +123,8 @@ class FluentdDriver(SystemTest):
         self.assertEqual({event["logStreamName"] for event in events}, {f"fargate-{TAG}"})
         self.assertEqual(len(events), errors, [event["message"][:100] for event in events])
         long = [json.loads(event["message"]) for event in events if "padding" in event["message"]]
-        self.assertEqual(sorted((record["n"], record["level"]) for record in long), [(201, "ERROR"), (300, "CRITICAL")])
+        self.assertEqual(sorted((record["n"], record["level"]) for record in long),
+                         [(201, "ERROR"), (205, "ERROR"), (300, "CRITICAL")])
 
     def test_a_last_line_without_its_end_is_kept_and_says_so(self):
         """Docker sends it as a first piece that no last one follows.
@@ -139,6 +147,10 @@ class FluentdDriver(SystemTest):
             self.assertEqual(record.get("partial_last"), None if whole else "false")
         self.assertEqual(len(self.log_events()), 1)
 
+    def received(self):
+        metrics = json.loads(fetch(f"http://127.0.0.1:{self.admin}/api/v1/metrics")[1])
+        return sum(counters["records"] for counters in metrics["input"].values())
+
     def count_through(self, interrupt, acks, long):
         """The router is interrupted, and started again after a second, while a container writes.
 
@@ -159,12 +171,7 @@ while [ $n -lt {total} ]; do
 done
 """
         container = self.run_container(script, acks=acks)
-
-        def received():
-            metrics = json.loads(fetch(f"http://127.0.0.1:{self.admin}/api/v1/metrics")[1])
-            return sum(counters["records"] for counters in metrics["input"].values())
-
-        wait_for("the first lines", lambda: received() > total // 10)
+        wait_for("the first lines", lambda: self.received() > total // 10)
         self.router.send_signal(interrupt)
         status = self.router.wait(60)
         if interrupt == signal.SIGTERM:
@@ -186,6 +193,36 @@ done
     def test_a_restart_loses_no_line_and_repeats_none(self):
         self.start()
         self.assertEqual(self.count_through(signal.SIGTERM, acks=False, long="w" * 20_000), (0, 0))
+
+    def test_the_application_is_not_held_up_while_the_router_is_away(self):
+        """As the ECS agent sets the driver up (fluentd-async) it takes every line at once, router or not."""
+        self.start()
+        rounds, away = 1500, 3
+        measured = self.directory / "measured"
+        measured.mkdir()
+        # /proc/uptime counts hundredths of a second. The longest time between two lines is written at the end.
+        script = f"""longest=0; n=0
+read last _ </proc/uptime; last=${{last%.*}}${{last#*.}}
+while [ $n -lt {rounds} ]; do
+  echo "{{\\"n\\": $n, \\"level\\": \\"INFO\\", \\"padding\\": \\"{'x' * 500}\\"}}"
+  read now _ </proc/uptime; now=${{now%.*}}${{now#*.}}
+  [ $((now - last)) -gt $longest ] && longest=$((now - last))
+  last=$now; n=$((n + 1))
+  [ $((n % 10)) = 0 ] && /bin/busybox sleep 0.05
+done
+echo $longest >/measured/longest
+"""
+        container = self.run_container(script, volumes=["--volume", f"{measured}:/measured"])
+        wait_for("the first lines", lambda: self.received() > rounds // 10)
+        self.assertEqual(self.stop_router(self.router)[0], 0)
+        time.sleep(away)
+        self.router = self.start_router(self.config, self.admin)
+        self.finish(container, rounds)
+        longest = int((measured / "longest").read_text()) / 100
+        print(f"\nthe application's longest wait for a line: {longest} s, the router was away for {away} s and more")
+        # Its own pauses are 0.05 s; the rest is this machine's.
+        self.assertLess(longest, away / 2)
+        self.assertEqual(sorted(record["n"] for record in self.s3_records()), list(range(rounds)))
 
     def test_kill_9_loses_no_line_where_the_driver_waits_for_acks(self):
         """The driver sends again what was not acknowledged: one line at most, it sends them one by one."""
