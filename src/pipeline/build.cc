@@ -24,6 +24,9 @@
 namespace noroshi {
 namespace {
 
+// Of the tcp input that the ECS agent generates for `nc 127.0.0.1 8877` in health checks.
+constexpr std::string_view kHealthCheckTag = "firelens-healthcheck";
+
 // By name or alias; a null pointer and an error with the nearest name if there is none.
 template <typename Plugin>
 const Plugin* find_plugin(const std::vector<const Plugin*>& plugins, const Section& section,
@@ -381,6 +384,29 @@ class PipelineBuilder {
     if (sections.empty())
       diagnostics_.warning({},
                            "there is no [OUTPUT]: records would be received and kept for nobody");
+    leave_probes_to_null();
+  }
+
+  // ECS generates an input for its health checks and a null output for their tag. Users who write
+  // "Match *" do not mean these.
+  void leave_probes_to_null() {
+    const auto matches_only = [&](const Route& route, auto&& wanted) {
+      return !route.match_regex && route.match.size() == 1 && wanted(route.match.front().text());
+    };
+    const auto is_probe_tag = [](const std::string& text) { return text == kHealthCheckTag; };
+    const auto is_everything = [](const std::string& text) {
+      return !text.empty() && text.find_first_not_of('*') == std::string::npos;
+    };
+    bool claimed = false;
+    for (size_t i = 0; i < pipeline_->outputs_.size(); ++i)
+      claimed = claimed || (pipeline_->outputs_[i].plugin == "null" &&
+                            matches_only(running_.routes[i], is_probe_tag));
+    if (!claimed) return;
+    for (size_t i = 0; i < running_.routes.size(); ++i) {
+      if (!matches_only(running_.routes[i], is_everything)) continue;
+      running_.routes[i].except_tags.emplace_back(kHealthCheckTag);
+      pipeline_->outputs_[i].match += fmt::format(" but {}", kHealthCheckTag);
+    }
   }
 
   std::optional<RecordCondition> compile_condition(const OutputCommon& common) {

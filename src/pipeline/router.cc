@@ -118,6 +118,7 @@ void evaluate_routes(const InputRouting& input, std::span<const RecordEntry> rec
 }  // namespace
 
 bool Route::matches_tag(std::string_view tag) const {
+  if (std::ranges::find(except_tags, tag) != except_tags.end()) return false;
   if (match_regex && match_regex->matches(tag)) return true;
   for (const TagPattern& pattern : match) {
     if (pattern.matches(tag)) return true;
@@ -134,6 +135,7 @@ RouteTable::RouteTable(std::vector<Route> routes, std::vector<InputRouting> inpu
     fingerprint.add(route.output_identity);
     for (const TagPattern& pattern : route.match) fingerprint.add(pattern.text());
     fingerprint.add(route.match_regex ? route.match_regex->text() : "");
+    for (const std::string& tag : route.except_tags) fingerprint.add("except " + tag);
     fingerprint.add(route.condition.text());
     if (route.processed) fingerprint.add("processed");
     Fingerprint identity;

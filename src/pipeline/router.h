@@ -39,9 +39,10 @@ namespace noroshi {
 
 // One output as the router sees it.
 struct Route {
-  std::string output_identity;            // names it in the table's id; stable over restarts
-  std::vector<TagPattern> match = {};     // any of them
-  std::optional<Regex> match_regex = {};  // tried first, as Fluent Bit does
+  std::string output_identity;                // names it in the table's id; stable over restarts
+  std::vector<TagPattern> match = {};         // any of them
+  std::optional<Regex> match_regex = {};      // tried first, as Fluent Bit does
+  std::vector<std::string> except_tags = {};  // never these, whatever Match says
   RecordCondition condition = {};
   // It has processors of its own: it never gets a received chunk, only a processed copy.
   bool processed = false;

@@ -47,6 +47,20 @@ std::vector<uint32_t> select(const RouteTable& table, size_t output, uint64_t id
   return selected;
 }
 
+TEST(Route, TagsThatAreNotMeant) {
+  Route all = route("s3", "*");
+  std::vector<Route> plain;
+  plain.push_back(route("s3", "*"));
+  const RouteTable before(std::move(plain));
+  all.except_tags = {"firelens-healthcheck"};
+  EXPECT_TRUE(all.matches_tag("app"));
+  EXPECT_TRUE(all.matches_tag("firelens-healthcheck2"));
+  EXPECT_FALSE(all.matches_tag("firelens-healthcheck"));
+  std::vector<Route> routes;
+  routes.push_back(std::move(all));
+  EXPECT_NE(RouteTable(std::move(routes)).id(), before.id());  // old chunks are decided again
+}
+
 TEST(Router, NoneAllAndSome) {
   RouteTable table(specified());
   Chunk chunk = chunk_of({"INFO", "ERROR", "debug", "fatal"});
