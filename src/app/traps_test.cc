@@ -97,6 +97,9 @@ TEST(Traps, ARouteThatSendsToItself) {
       "[OUTPUT]\n    Name forward\n    Match *\n    Host log-router\n    Port 24321\n";
   EXPECT_THAT(warnings(with({kForward, kS3, "    s3_key_format /$UUID\n", own})),
               HasSubstr("it is left out"));
+  const std::string aggregator =
+      "[OUTPUT]\n    Name forward\n    Match *\n    Host aggregator.example.com\n    Port 24321\n";
+  EXPECT_THAT(warnings(with({kForward, kS3, "    s3_key_format /$UUID\n", aggregator})), IsEmpty());
   EXPECT_THAT(
       warnings(with(
           {kInput, "[FILTER]\n    Name rewrite_tag\n    Match app*\n    Rule $a ^b$ app.c false\n",
