@@ -67,14 +67,14 @@ CASES = {
         Situation(external_file="/fluent-bit/etc/noroshi-golden-missing.conf")),
     "ecs-options-verbatim": (
         task(router(enable_ecs_log_metadata="false"),
-             app({"Name": "s3", "bucket": "b", "total_file_size": "1M", "Retry_Limit": "2",
+             app({"Name": "s3", "bucket": "logs-bucket", "total_file_size": "1M", "Retry_Limit": "2",
                   "s3_key_format": "/$(ecs_task_id)/$TAG[1]/%Y/#x", "log-driver-buffer-limit": "2097152"},
                  name="my-app", secrets=[{"name": "secret-name.x", "valueFrom": "arn:aws:ssm:x"}]), network="host"),
         Situation()),
     # The container's number counts the router and what logs elsewhere; the order of the sections is Go's.
     "ecs-several-containers": (
         task({"name": "init", "image": "init"}, router(),
-             app({"Name": "s3", "bucket": "b", "region": "us-west-2"}, name="web"),
+             app({"Name": "s3", "bucket": "logs-bucket", "region": "us-west-2"}, name="web"),
              app({**CLOUDWATCH, "include-pattern": "ERROR"}, name="worker", secrets=API_KEY),
              app({"Name": "null"}, name="web-canary"), fargate=True),
         Situation(shuffle=3)),

@@ -20,13 +20,14 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
 from agent_config import Situation, generate, read_task
 from cases import API_KEY, CASES, CLOUDWATCH, PATTERNS, app, router, task
-from harness import BIN, SystemTest, event_time, free_port, wait_for
+from harness import BIN, ROOT, SystemTest, event_time, free_port, wait_for
 
 import msgpack
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
-EXTERNAL = "[SERVICE]\n  Grace 30\n[FILTER]\n  Name parser\n  Match *\n  Key_Name log\n  Parser json\n"  # another indent
-S3 = {"Name": "s3", "bucket": "b", "region": "us-west-2", "s3_key_format": "/$TAG[1]/%Y/#x/$UUID.gz"}
+# With another indentation than the generated file has.
+EXTERNAL = "[SERVICE]\n  Grace 30\n[FILTER]\n  Name parser\n  Match *\n  Key_Name log\n  Parser json\n  Reserve_Data On\n"
+S3 = {"Name": "s3", "bucket": "logs-bucket", "region": "us-west-2", "s3_key_format": "/$TAG[1]/%Y/#x/$UUID.gz"}
 
 
 class Generated(SystemTest):
@@ -113,7 +114,7 @@ class Generated(SystemTest):
                 text = text.replace("/var/run/fluent.sock", str(self.socket)).replace("24224", str(self.port)).replace(
                     "8877", str(self.health_port))
                 for include in re.findall(r"^@INCLUDE (.*)$", text, re.MULTILINE):
-                    text = text.replace(f"@INCLUDE {include}", f"@INCLUDE {(folder / include).resolve()}")
+                    text = text.replace(f"@INCLUDE {include}", f"@INCLUDE {os.path.normpath(folder / include)}")
                 path = self.directory / "fluent-bit.conf"
                 path.write_text(text)
                 environment = {}
@@ -124,7 +125,7 @@ class Generated(SystemTest):
                 shown = f"exit status {result.returncode}\n{result.stderr}{result.stdout}"
                 shown = re.sub(r"  journal .*\n", "", shown)
                 for private, public in ((self.socket, "/var/run/fluent.sock"), (self.port, "24224"),
-                                        (self.health_port, "8877"), (folder.parent, "golden"),
+                                        (self.health_port, "8877"), (ROOT, "/noroshi"),
                                         (self.directory, "/fluent-bit/etc")):
                     shown = shown.replace(str(private), str(public))
                 shown = re.sub(r"\^~*", "^~", shown)  # its length is that of a port or path
