@@ -33,6 +33,8 @@ MIRROR = os.environ.get("NOROSHI_DEBIAN_MIRROR", "http://deb.debian.org/debian")
 BASE_PACKAGES = ["binutils", "busybox-static", "ca-certificates", "curl", "tzdata"]
 IMAGE_BYTES_MAX = 40_000_000
 DOCKERFILE = "cdk/docker/fluent-bit/Dockerfile"
+# Named by files that aws-for-fluent-bit ships. Where they are built in, their files are checked like the others.
+LATER_PLUGINS = {"exec", "kinesis_firehose", "kinesis_streams", "es"}
 HARDENED = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", "none"]
 
 
@@ -170,6 +172,7 @@ class Image(SystemTest):
                        "TYPE": "_doc", "ECS_CLUSTER": "c", "TASK_ID": "t", "ECS_TASK_ARN": "a",
                        "ECS_TASK_DEFINITION": "f:1", "LOG_BUCKET_NAME": "bucket"}
         flags = [word for name, value in environment.items() for word in ("--env", f"{name}={value}")]
+        built_in = {line.split()[1] for line in self.run_image("noroshi", "options").stdout.splitlines()}
         files = self.run_image("find", "/fluent-bit/configs", "/fluent-bit/etc", "/ecs", "-name", "*.conf").stdout.split()
         self.assertGreater(len(files), 15)
         wrong = {}
@@ -178,7 +181,10 @@ class Image(SystemTest):
             if "parser" in name and name != "filter-parser.conf":
                 continue  # parsers files: read by those that name them
             result = self.run_image("noroshi", "check", "-c", path, flags=flags, check=False)
-            if result.returncode != 0:
+            # Only a plugin that this build does not have yet may be missing; nothing else may be wrong.
+            errors = [line for line in result.stderr.splitlines() if " error: " in line and not any(
+                f'named "{name}"' in line for name in LATER_PLUGINS - built_in)]
+            if errors or (result.returncode != 0 and "named" not in result.stderr):
                 wrong[path] = result.stderr
         self.assertEqual(wrong, {})
 
