@@ -3,7 +3,8 @@
 
     /usr/bin/python3 tests/generate_docs.py --noroshi build/release/bin/noroshi [--verify]
 
-A table stands between `<!-- options:NAME -->` and `<!-- end -->`. With --verify nothing is written: exit 1 if a
+A table stands between `<!-- options:NAME -->` and `<!-- end -->`, and what there is of Fluent Bit's between
+`<!-- migration -->` and `<!-- end -->` in docs/migrate-from-fluent-bit.md. With --verify nothing is written: exit 1 if a
 table is stale or a plugin has none.
 """
 
@@ -16,6 +17,27 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
+def freshen(page, name, content, verify, problems):
+    """Puts content between the markers of the page, or adds what is wrong to problems."""
+    path = page.relative_to(ROOT)
+    if not page.exists():
+        problems.append(f"{path} is missing")
+        return
+    text = page.read_text()
+    marker = re.compile(rf"(<!-- {re.escape(name)} -->).*?(<!-- end -->)", re.S)
+    if not marker.search(text):
+        problems.append(f"{path} has no <!-- {name} --> … <!-- end -->")
+        return
+    fresh = marker.sub(lambda match: f"{match[1]}\n{content}{match[2]}", text)
+    if fresh == text:
+        return
+    if verify:
+        problems.append(f"{path}: the part \"{name}\" is stale; ./dev docs writes it")
+    else:
+        page.write_text(fresh)
+        print(f"wrote {path}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--noroshi", required=True)
@@ -23,29 +45,15 @@ def main():
     arguments = parser.parse_args()
     program = str(pathlib.Path(arguments.noroshi).resolve())
 
-    listing = subprocess.run([program, "options"], capture_output=True, text=True, check=True).stdout
     problems = []
+    migration = subprocess.run([program, "options", "--migration"], capture_output=True, text=True, check=True).stdout
+    freshen(ROOT / "docs" / "migrate-from-fluent-bit.md", "migration", migration, arguments.verify, problems)
+    listing = subprocess.run([program, "options"], capture_output=True, text=True, check=True).stdout
     for line in listing.splitlines():
         kind, name = line.split()[:2]
-        readme = ROOT / "src" / kind / name / "README.md"
-        if not readme.exists():
-            problems.append(f"{readme.relative_to(ROOT)} is missing")
-            continue
         table = subprocess.run([program, "options", f"{kind}/{name}", "--markdown"], capture_output=True, text=True,
                                check=True).stdout
-        text = readme.read_text()
-        marker = re.compile(rf"(<!-- options:{re.escape(name)} -->).*?(<!-- end -->)", re.S)
-        if not marker.search(text):
-            problems.append(f"{readme.relative_to(ROOT)} has no <!-- options:{name} --> … <!-- end -->")
-            continue
-        fresh = marker.sub(lambda match: f"{match[1]}\n{table}{match[2]}", text)
-        if fresh == text:
-            continue
-        if arguments.verify:
-            problems.append(f"{readme.relative_to(ROOT)}: the option table is stale; ./dev docs writes it")
-        else:
-            readme.write_text(fresh)
-            print(f"wrote {readme.relative_to(ROOT)}")
+        freshen(ROOT / "src" / kind / name / "README.md", f"options:{name}", table, arguments.verify, problems)
     print("\n".join(problems) if problems else "option tables are fresh")
     sys.exit(1 if problems else 0)
 

@@ -91,11 +91,20 @@ int main(int argc, char** argv) {
   dump->add_option("--count", count, "records at most");
 
   std::string plugin;
-  bool markdown = false;
+  bool markdown = false, migration = false;
   CLI::App* options =
       app.add_subcommand("options", "the options of a plugin; without a name, all plugins");
   options->add_option("plugin", plugin, "its name, or kind/name");
   options->add_flag("--markdown", markdown, "as the table of its README");
+  options->add_flag("--migration", migration,
+                    "what there is of Fluent Bit's, as in docs/migrate-from-fluent-bit.md");
+
+  std::string classic;
+  bool keep_includes = false;
+  CLI::App* convert = app.add_subcommand("convert", "print a classic configuration as YAML");
+  convert->add_option("file", classic, "fluent-bit.conf")->required();
+  convert->add_flag("--keep-includes", keep_includes,
+                    "included files stay files; convert each of them as well");
 
   noroshi::CostArguments costs;
   CLI::App* cost = app.add_subcommand(
@@ -145,6 +154,8 @@ int main(int argc, char** argv) {
   if (*dump) return noroshi::journal_dump(directory, from, count);
   if (*verify) return noroshi::journal_verify(directory);
   if (*cost) return noroshi::print_cost(costs);
+  if (*options && migration) return noroshi::print_migration();
   if (*options) return noroshi::print_options(plugin, markdown);
+  if (*convert) return noroshi::convert(classic, keep_includes);
   return 1;  // CLI11 has refused every other word
 }

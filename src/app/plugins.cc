@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "filter/content_modifier/content_modifier.h"
 #include "filter/grep/grep.h"
 #include "filter/log_to_metrics/log_to_metrics.h"
 #include "filter/modify/modify.h"
@@ -43,6 +44,7 @@ const PluginSet& all_plugins() {
           &kUdpInput,
       },
       .filters = {
+          &kContentModifierFilter,
           &kGrepFilter,
           &kLogToMetricsFilter,
           &kModifyFilter,

@@ -155,6 +155,20 @@ void OptionTableBase::assign_value(void* options, size_t index, const PropertyVa
   const OptionInfo& info = infos_[index];
   const Status status = assign_checked(options, index, {info.name, value.text, value.where});
   if (status) return;
+  // "Flush 1 # every second": Fluent Bit reads the number and stops. There are no comments behind
+  // values, but what is meant is plain.
+  if (const size_t comment = value.text.find(" #");
+      comment != std::string::npos && (info.type != OptionType::Text || !info.choices.empty())) {
+    const std::string text(trim(std::string_view(value.text).substr(0, comment)));
+    if (!text.empty() && assign_checked(options, index, {info.name, text, value.where})) {
+      diagnostics
+          .warning(
+              value.where,
+              fmt::format("{} is read as {}: there are no comments behind a value", what, text))
+          .help("put the comment on a line of its own");
+      return;
+    }
+  }
   Diagnostic& diagnostic =
       diagnostics.error(value.where, fmt::format("{}: {}", what, status.error().message));
   if (const std::string near = nearest_name(value.text, info.choices); !near.empty()) {
@@ -203,6 +217,15 @@ void OptionTableBase::assign_all(void* options, const Section& section, bool str
     if (info == nullptr || info->ignored) continue;
     if (!info->repeatable && last_set[info] != &property) continue;
     const std::string what = fmt::format("{} {}", section_name, info->name);
+    const bool joinable = strict && info->type == OptionType::Text && info->choices.empty();
+    if (!info->repeatable && property.values.size() > 1 && joinable) {
+      // A list of YAML for an option that takes one text, such as a list of names: with commas.
+      PropertyValue joined = property.values.front();
+      for (size_t i = 1; i < property.values.size(); ++i)
+        joined.text += "," + property.values[i].text;
+      assign_value(options, static_cast<size_t>(info - infos_.data()), joined, what, diagnostics);
+      continue;
+    }
     if (!info->repeatable && property.values.size() > 1) {
       diagnostics.error(property.values[1].where, fmt::format("{} takes one value", what));
       continue;

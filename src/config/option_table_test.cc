@@ -272,5 +272,15 @@ TEST(CommonOptions, RetryLimitZeroIsOneWithAWarningAndRubbishIsAnError) {
   EXPECT_EQ(diagnostics.error_count(), 1u);
 }
 
+TEST(CommonOptions, ACommentBehindANumberIsReadAsWhatIsMeant) {
+  Diagnostics diagnostics;
+  const OutputCommon common = parse_output_common(
+      section_of("retry_limit 5 # often\nport many # ports\nmatch * # all\n"), diagnostics);
+  EXPECT_EQ(common.retry_limit, (RetryLimit{RetryLimit::Kind::Count, 5}));
+  EXPECT_EQ(common.match.text, "* # all") << "a text is what stands there";
+  EXPECT_EQ(diagnostics.warning_count(), 1u);
+  EXPECT_EQ(diagnostics.error_count(), 1u);
+}
+
 }  // namespace
 }  // namespace noroshi

@@ -15,38 +15,11 @@
 #include "config/nearest_name.h"
 #include "config/parse_config.h"
 #include "config/values.h"
+#include "config/yaml_names.h"
 #include "config/yaml_tree.h"
 
 namespace noroshi {
 namespace {
-
-// "memBufLimit" → "mem_buf_limit", by Fluent Bit's rule (flb_cf_key_translate): only what begins
-// in lower case and holds no '_' is camel case.
-std::string property_name(std::string_view key) {
-  const bool camel =
-      !key.empty() && key[0] >= 'a' && key[0] <= 'z' && key.find('_') == std::string_view::npos;
-  if (!camel) return to_lower(key);
-  std::string name;
-  for (const char c : key) {
-    if (c >= 'A' && c <= 'Z') {
-      name.push_back('_');
-      name.push_back(static_cast<char>(c - 'A' + 'a'));
-    } else {
-      name.push_back(c);
-    }
-  }
-  return name;
-}
-
-// The classic spelling of one state of a multiline parser: "state" "/regex/" "next".
-std::string quoted_word(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"') out.push_back('\\');
-    out.push_back(c);
-  }
-  return out + '"';
-}
 
 PropertyValue value_of(const YamlNode& node) { return {.text = node.text, .where = node.where}; }
 
@@ -104,6 +77,7 @@ class YamlParser {
     }
     const File file{std::move(directory), depth};
     for (const YamlPair& pair : tree->pairs) read_top(file, pair);
+    if (depth == 0 && !tree->pairs.empty() && !known_top_) not_a_configuration(*tree);
   }
 
   void read_top(const File& file, const YamlPair& pair) {
@@ -113,6 +87,7 @@ class YamlParser {
         "customs", "upstream_servers", "extensions"};
     const std::string name = property_name(pair.key.text);
     if (std::ranges::find(kNames, name) == kNames.end()) return unknown_top(pair, kNames);
+    known_top_ = true;
     if (pair.value.empty_plain) return;  // "parsers:" with nothing below it
     if (name == "env") return read_env(pair.value);
     if (name == "includes") return read_includes(file, pair.value);
@@ -129,6 +104,17 @@ class YamlParser {
     if (name == "stream_processor") kind = SectionKind::StreamTask;
     if (name == "upstream_servers") kind = SectionKind::Upstream;
     read_sections(pair, kind);
+  }
+
+  // Another kind of YAML, given by mistake: Fluent Bit would run and do nothing.
+  void not_a_configuration(const YamlNode& tree) {
+    Diagnostic& error =
+        diagnostics_.error(tree.pairs.front().key.where,
+                           "this is no configuration: it has neither pipeline nor service");
+    if (find_value(tree, "kind") != nullptr)
+      error.help("it is a Kubernetes manifest; the configuration is what a ConfigMap of it holds");
+    else
+      error.help("a configuration begins with \"pipeline:\"");
   }
 
   // Fluent Bit ignores an unknown map (people keep notes in one) and refuses an unknown list.
@@ -577,6 +563,7 @@ class YamlParser {
   std::string main_directory_;
   std::map<std::string, std::string> set_;
   std::optional<SourceLocation> service_where_;
+  bool known_top_ = false;
 };
 
 }  // namespace

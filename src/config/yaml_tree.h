@@ -1,6 +1,6 @@
 // YamlTree: one YAML text as a tree whose every key and value knows its place. Only here is libyaml
 // used (the library Fluent Bit reads YAML with, so that both see the same text: see
-// docs/decisions/0009).
+// docs/decisions/0013).
 //
 // Scalars stay text, as in Fluent Bit: `true`, `null` and `0x10` are what stands there. Refused
 // with a clear message: aliases (`*name`), merge keys through them, a second document, keys that

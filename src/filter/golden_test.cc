@@ -21,6 +21,7 @@
 
 #include "config/classic.h"
 #include "config/diagnostics.h"
+#include "filter/content_modifier/content_modifier.h"
 #include "filter/grep/grep.h"
 #include "filter/modify/modify.h"
 #include "filter/multiline/multiline.h"
@@ -152,8 +153,8 @@ class FilterGolden : public testing::TestWithParam<std::string> {
 
   static const FilterPlugin* plugin(const std::string& name) {
     for (const FilterPlugin* known :
-         {&kGrepFilter, &kModifyFilter, &kMultilineFilter, &kParserFilter, &kPartialMessageFilter,
-          &kRecordModifierFilter, &kRewriteTagFilter}) {
+         {&kContentModifierFilter, &kGrepFilter, &kModifyFilter, &kMultilineFilter, &kParserFilter,
+          &kPartialMessageFilter, &kRecordModifierFilter, &kRewriteTagFilter}) {
       if (known->name == name) return known;
     }
     return nullptr;

@@ -17,7 +17,10 @@
 #include "net/listener_registry.h"
 #include "parser/parser_registry.h"
 #include "pipeline/journal_location.h"
+#include "pipeline/plugin_lookup.h"
 #include "pipeline/reload.h"
+#include "pipeline/route_plan.h"
+#include "pipeline/routes.h"
 #include "pipeline/running.h"
 #include "pipeline/traps.h"
 
@@ -26,38 +29,6 @@ namespace {
 
 // Of the tcp input that the ECS agent generates for `nc 127.0.0.1 8877` in health checks.
 constexpr std::string_view kHealthCheckTag = "firelens-healthcheck";
-
-// By name or alias; a null pointer and an error with the nearest name if there is none.
-template <typename Plugin>
-const Plugin* find_plugin(const std::vector<const Plugin*>& plugins, const Section& section,
-                          Diagnostics& diagnostics) {
-  const std::string name = section.plugin();
-  if (name.empty()) {
-    diagnostics
-        .error(section.where, fmt::format("this {} section has no Name", to_string(section.kind)))
-        .help("add a line such as \"    Name  forward\" that says which plugin it is");
-    return nullptr;
-  }
-  std::vector<std::string> names;
-  for (const Plugin* plugin : plugins) {
-    names.emplace_back(plugin->name);
-    if (plugin->name == name) return plugin;
-    if constexpr (requires { plugin->aliases; }) {
-      for (const std::string_view alias : plugin->aliases) {
-        names.emplace_back(alias);
-        if (alias == name) return plugin;
-      }
-    }
-  }
-  Diagnostic& error =
-      diagnostics.error(section.where_of("name"),
-                        fmt::format("there is no {} named \"{}\"", to_string(section.kind), name));
-  if (const std::string nearest = nearest_name(name, names); !nearest.empty()) {
-    error.help(fmt::format("did you mean \"{}\"?", nearest));
-  }
-  error.help(fmt::format("{}s are: {}", to_string(section.kind), fmt::join(names, ", ")));
-  return nullptr;
-}
 
 std::optional<Matching> compile_match(const LocatedText& match, const LocatedText& match_regex,
                                       const Section& section, bool everything_by_default,
@@ -125,6 +96,8 @@ class PipelineBuilder {
     make_filters();
     open_journal();
     make_outputs();
+    running_.input_routing = route_plan_.resolve(pipeline_->routes_, diagnostics_);
+    warn_of_sections_without_effect(document_, diagnostics_);
     if (diagnostics_.has_errors()) return nullptr;
     if (old_ != nullptr) PipelineReload::match(*old_, *pipeline_);
     make_chain();
@@ -140,6 +113,8 @@ class PipelineBuilder {
       const InputCommon common = parse_input_common(*section, diagnostics_);
       const std::string name = instance_name(section->plugin(), common.alias, input_number_++);
       note_log_level("input:" + name, common.log_level);
+      const int number = numbers[section->plugin()]++;
+      std::vector<PlannedRoute> routes = read_routes(*section, name, diagnostics_);
       if (plugin == nullptr || !common.active) continue;
       InputContext context{.parsers = running_.parsers,
                            .listeners = running_.listeners,
@@ -150,7 +125,18 @@ class PipelineBuilder {
       std::optional<MadeInput> made = plugin->make(*section, context, diagnostics_);
       if (!made) continue;
       has_forward_ = has_forward_ || plugin->name == "forward";
-      tags_.push_back(common.tag.text.empty() ? name : common.tag.text);
+      // The plugin's number among its like, so that another input more or less changes nothing.
+      const bool routed = !routes.empty();
+      route_plan_.add_input(
+          common.alias.empty() ? fmt::format("{}.{}", section->plugin(), number) : common.alias,
+          std::move(routes));
+      if (routed) {
+        // Routed by its routes: its tag reaches no output.
+      } else if (common.tag.text.empty()) {
+        tags_.push_back(name);
+      } else {
+        tags_.push_back(common.tag.text);
+      }
       tags_known_ = tags_known_ && (plugin->name != "forward" || !common.tag.text.empty());
       auto metrics = std::make_unique<InputMetrics>();
       metrics->name = name;
@@ -184,7 +170,7 @@ class PipelineBuilder {
                       conflict.claim.kind, conflict.winner.kind));
     }
     if (old_ != nullptr) PipelineReload::match_inputs(*old_, *pipeline_);
-    for (size_t i = 0; i < pipeline_->inputs_.size(); ++i) {
+    for (size_t i = 0; options_.bind && i < pipeline_->inputs_.size(); ++i) {
       Input* input = pipeline_->inputs_[i].input.get();
       if (input == nullptr) continue;  // the running one goes on
       const Status bound =
@@ -230,7 +216,17 @@ class PipelineBuilder {
     for (const LocatedText& file : pipeline_->service_.parsers_files) {
       const std::string path = parsers_file_path(file.text);
       if (std::error_code error; !std::filesystem::exists(path, error)) {
-        diagnostics_.error(file.where, fmt::format("there is no parsers file {}", path));
+        // What Fluent Bit ships under this name is built in.
+        if (std::filesystem::path(path).filename() == "parsers.conf") {
+          diagnostics_.warning(
+              file.where, fmt::format("there is no parsers file {}: only the parsers Fluent "
+                                      "Bit ships in parsers.conf are known, which are built in",
+                                      path));
+          continue;
+        }
+        diagnostics_.error(file.where, fmt::format("there is no parsers file {}", path))
+            .help(
+                "relative paths are looked for in the working directory and beside the main file");
         continue;
       }
       read(path);
@@ -270,35 +266,85 @@ class PipelineBuilder {
                                  .metrics = metrics.get()});
       pipeline_->filters_.push_back({std::move(metrics), "partial_message",
                                      "joins the 16 KiB pieces of Docker's long lines (built in)",
-                                     "*", "built in", nullptr});
+                                     "*", "built in", nullptr, ""});
+    }
+    for (size_t i = 0; i < pipeline_->inputs_.size(); ++i) {
+      for (const Section* processor : find_processors(*input_sections_[i], diagnostics_)) {
+        make_processor(*processor, "input " + pipeline_->inputs_[i].metrics->name,
+                       {.input = static_cast<uint16_t>(i)});
+      }
     }
     for (const Section* section : sections) {
-      const FilterPlugin* plugin = find_plugin(options_.plugins.filters, *section, diagnostics_);
       const FilterCommon common = parse_filter_common(*section, diagnostics_);
-      const std::string name = instance_name(section->plugin(), common.alias, filter_number_++);
-      note_log_level("filter:" + name, common.log_level);
       std::optional<Matching> matching =
           compile_match(common.match, common.match_regex, *section, false, diagnostics_);
-      if (plugin == nullptr || !common.active) continue;
-      FilterContext context{.parsers = running_.parsers, .instance_name = name};
-      std::optional<MadeFilter> made = plugin->make(*section, context, diagnostics_);
-      if (!made || !matching) continue;
-      auto metrics = std::make_unique<FilterMetrics>();
-      metrics->name = name;
-      metrics->counters = std::move(made->counters);
-      metrics->source = std::move(made->metrics);
-      for (const std::string& key : made->consumed_keys)
-        consumed_keys_.push_back({key, section->where, matching->text});
-      if (plugin->name == "rewrite_tag") {
-        tags_known_ = false;
-        warn_of_rewrite_loop(*section, *matching, diagnostics_);
+      const std::string text = matching ? matching->text : "";
+      FilterStage stage;
+      if (matching) {
+        if (section->plugin() == "rewrite_tag") {
+          tags_known_ = false;
+          warn_of_rewrite_loop(*section, *matching, diagnostics_);
+        }
+        stage.match = std::move(matching->patterns);
+        stage.match_regex = std::move(matching->regex);
       }
-      running_.stages.push_back({std::move(matching->patterns), std::move(matching->regex),
-                                 std::move(made->filter), metrics.get()});
-      pipeline_->filters_.push_back({std::move(metrics), std::string(plugin->name),
-                                     std::move(made->description), std::move(matching->text),
-                                     section_text(*section), pipeline_->running_});
+      make_stage(*section, common, std::move(stage), text, "");
     }
+  }
+
+  void make_processor(const Section& section, const std::string& owner, FilterStage stage) {
+    const std::string plugin = section.plugin();
+    if (plugin == "opentelemetry_envelope") {
+      diagnostics_.warning(section.where_of("name"),
+                           "opentelemetry_envelope has no effect: output opentelemetry makes the "
+                           "envelope itself");
+      return;
+    }
+    if (plugin == "rewrite_tag") {
+      diagnostics_
+          .error(section.where_of("name"),
+                 "rewrite_tag cannot be a processor: it sends records on "
+                 "under another tag")
+          .help("put it under filters");
+      return;
+    }
+    make_stage(section, parse_filter_common(section, diagnostics_), std::move(stage), "", owner);
+  }
+
+  // Makes the filter of a section and adds it to the chain. `owner`: of a processor.
+  void make_stage(const Section& section, const FilterCommon& common, FilterStage stage,
+                  std::string match, const std::string& owner) {
+    const FilterPlugin* plugin = find_plugin(options_.plugins.filters, section, diagnostics_);
+    const std::string name = instance_name(section.plugin(), common.alias, filter_number_++);
+    note_log_level("filter:" + name, common.log_level);
+    std::optional<RecordRules> rules;
+    if (const Section* condition = find_condition(section)) {
+      rules = compile_rules(*condition, diagnostics_);
+      if (!rules) return;
+    }
+    if (plugin == nullptr || !common.active) return;
+    FilterContext context{.parsers = running_.parsers, .instance_name = name};
+    std::optional<MadeFilter> made = plugin->make(section, context, diagnostics_);
+    if (!made) return;
+    auto metrics = std::make_unique<FilterMetrics>();
+    metrics->name = name;
+    metrics->counters = std::move(made->counters);
+    metrics->source = std::move(made->metrics);
+    if (owner.empty()) {
+      for (const std::string& key : made->consumed_keys)
+        consumed_keys_.push_back({key, section.where, match});
+    }
+    std::string description = std::move(made->description);
+    if (rules) {
+      description += fmt::format(" (where {})", rules->text());
+      made->filter = make_conditional(*std::move(rules), std::move(made->filter));
+    }
+    stage.filter = std::move(made->filter);
+    stage.metrics = metrics.get();
+    running_.stages.push_back(std::move(stage));
+    pipeline_->filters_.push_back({std::move(metrics), std::string(plugin->name),
+                                   std::move(description), std::move(match), section_text(section),
+                                   pipeline_->running_, owner});
   }
 
   void find_place() {
@@ -333,8 +379,12 @@ class PipelineBuilder {
       note_log_level("output:" + name, common.log_level);
       if (sends_to_itself(*section, document_, own_address_, diagnostics_)) continue;
       const OutputPlugin* plugin = find_plugin(options_.plugins.outputs, *section, diagnostics_);
-      std::optional<Matching> matching =
-          compile_match(common.match, common.match_regex, *section, only_pair, diagnostics_);
+      const bool destination = route_plan_.add_output(common.alias, name, section->plugin());
+      std::optional<Matching> matching = Matching{};
+      if (!common.match.text.empty() || !common.match_regex.text.empty() || !destination) {
+        matching =
+            compile_match(common.match, common.match_regex, *section, only_pair, diagnostics_);
+      }
       std::optional<RecordCondition> condition = compile_condition(common);
       if (plugin == nullptr || !common.active) continue;
       OutputContext context{
@@ -372,14 +422,20 @@ class PipelineBuilder {
       if (made->log_key)
         warn_of_consumed_log_key(*section, *made->log_key, consumed_keys_, diagnostics_);
       warn_of_retry_limit(*section, common, diagnostics_);
-      if (tags_known_ && made->takes_records)
+      if (tags_known_ && made->takes_records && !matching->text.empty())
         warn_of_no_records(*section, *matching, tags_, diagnostics_);
       pending_.push_back({std::move(made->output), common});
+      const size_t index = running_.routes.size();
+      route_plan_.output_is(index);
+      const std::vector<const Section*> processors = find_processors(*section, diagnostics_);
       running_.routes.push_back({.output_identity = instance.identity,
                                  .match = std::move(matching->patterns),
                                  .match_regex = std::move(matching->regex),
-                                 .condition = *std::move(condition)});
+                                 .condition = *std::move(condition),
+                                 .processed = !processors.empty()});
       pipeline_->outputs_.push_back(std::move(instance));
+      for (const Section* processor : processors)
+        make_processor(*processor, "output " + name, {.output = index});
     }
     if (sections.empty())
       diagnostics_.warning({},
@@ -433,7 +489,7 @@ class PipelineBuilder {
 
   void make_chain() {
     if (options_.check_only) return;
-    running_.route_table.emplace(std::move(running_.routes));
+    running_.route_table.emplace(std::move(running_.routes), std::move(running_.input_routing));
     std::vector<OutputMetrics*> metrics;
     for (size_t i = 0; i < pipeline_->outputs_.size(); ++i) {
       OutputInstance& instance = pipeline_->outputs_[i];
@@ -500,6 +556,7 @@ class PipelineBuilder {
   Fingerprint parsers_text_;
   std::vector<ConsumedKey> consumed_keys_;
   std::vector<Pending> pending_;
+  RoutePlan route_plan_;  // its inputs are pipeline_->inputs_, its outputs running_.routes
   std::set<std::string> identities_;
   int input_number_ = 0, filter_number_ = 0, output_number_ = 0;
   bool has_forward_ = false;

@@ -88,7 +88,9 @@ Ingest::Ingest(boost::asio::io_context& loop, std::vector<FilterStage> stages, R
       stored_before_(journal.take_receipts()),
       started_(system_clock().monotonic()) {
   std::ranges::sort(stored_before_);
-  while (head_ < stages_.size() && stages_[head_].input) ++head_;
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    if (stages_[i].input) head_ = i + 1;
+  }
   copies_begin_ = head_;
   while (copies_begin_ < stages_.size() && !stages_[copies_begin_].output) ++copies_begin_;
 }

@@ -6,7 +6,7 @@
 //
 // Processors of an input are filters before all others that take its chunks alone. Processors of
 // an output are a chain of its own behind the router: it gets a copy of the records the output
-// takes, and what comes out is appended for that output alone (docs/decisions/0009).
+// takes, and what comes out is appended for that output alone (docs/decisions/0012).
 //
 // When the journal takes nothing (full, disk full, broken), filtered chunks wait here, in order,
 // while inputs stop reading: paused(). They are tried again every kStalledRetryInterval; nothing is
@@ -44,7 +44,7 @@ inline constexpr uint32_t kRestartsMax = 10;
 struct FilterStage {
   std::vector<TagPattern> match = {};
   std::optional<Regex> match_regex = {};
-  std::unique_ptr<Filter> filter;
+  std::unique_ptr<Filter> filter = {};
   FilterMetrics* metrics = nullptr;
   std::optional<uint16_t> input = {};  // a processor of this input
   std::optional<size_t> output = {};   // a processor of this output
@@ -52,10 +52,10 @@ struct FilterStage {
 
 class Ingest final : public ChunkSink {
  public:
-  // Everything referred to outlives it. `stages` in this order: processors of inputs, filters,
-  // processors of outputs. `inputs[i]` is Chunk::input i. `outputs[i]` counts what route i of
-  // `routes` takes. `shed`: drop the least severe records first when the journal is nearly full
-  // (see shed_least_severe()).
+  // Everything referred to outlives it. `stages` in this order: what comes before processors (the
+  // joining of partial messages), processors of inputs, filters, processors of outputs. `inputs[i]`
+  // is Chunk::input i. `outputs[i]` counts what route i of `routes` takes. `shed`: drop the least
+  // severe records first when the journal is nearly full (see shed_least_severe()).
   Ingest(boost::asio::io_context& loop, std::vector<FilterStage> stages, RouteTable& routes,
          Journal& journal, std::vector<const InputMetrics*> inputs,
          std::vector<OutputMetrics*> outputs, bool shed);
@@ -130,7 +130,7 @@ class Ingest final : public ChunkSink {
   std::vector<const InputMetrics*> inputs_;
   std::vector<OutputMetrics*> outputs_;
   const bool shed_;
-  size_t head_ = 0;          // the first stage that is no processor of an input
+  size_t head_ = 0;          // behind the processors of inputs
   size_t copies_begin_ = 0;  // the first stage that is a processor of an output
   // Which input a tag was last seen from: for filters that release records without saying it.
   std::unordered_map<std::string, uint16_t> input_of_tag_;

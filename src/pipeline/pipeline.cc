@@ -203,13 +203,17 @@ std::string Pipeline::describe() const {
     text += fmt::format("  input   {:<20} {}\n", input.metrics->name, input.description);
   }
   for (const FilterInstance& filter : filters_) {
-    text += fmt::format("  filter  {:<20} tags {}: {}\n", filter.metrics->name, filter.match,
-                        filter.description);
+    text +=
+        fmt::format("  filter  {:<20} {}: {}\n", filter.metrics->name,
+                    filter.owner.empty() ? "tags " + filter.match : "records of " + filter.owner,
+                    filter.description);
   }
   text += fmt::format("  journal {}\n", journal_description_);
+  for (const std::string& route : routes_) text += fmt::format("  route   {}\n", route);
   for (const OutputInstance& output : outputs_) {
     text +=
-        fmt::format("  output  {:<20} tags {}{}: {}\n", output.metrics->name, output.match,
+        fmt::format("  output  {:<20} {}{}: {}\n", output.metrics->name,
+                    output.match.empty() ? "by routes" : "tags " + output.match,
                     output.condition.empty() ? "" : ", " + output.condition, output.destination);
   }
   return text;

@@ -46,6 +46,7 @@ struct BuildOptions {
   const AwsEnvironment& aws;
   EnvironmentLookup environment = process_environment();
   bool check_only = false;
+  bool bind = true;  // false: no socket is tried, so that a test says the same everywhere
   std::vector<std::string> parsers_files = {};  // -R
   // The names of the containers in our ECS task: an output that sends to one of them on our own
   // port sends to us. Asked only where such an output is seen, once the sockets are bound.
@@ -66,6 +67,7 @@ struct FilterInstance {
   std::string plugin, description, match;
   std::string section = {};
   std::shared_ptr<const void> uses = {};
+  std::string owner = {};  // of a processor: "input app", "output s3.0"
 };
 struct OutputInstance {
   std::shared_ptr<OutputMetrics> metrics;
@@ -143,6 +145,7 @@ class Pipeline {
   std::vector<FilterInstance> filters_;
   std::vector<OutputInstance> outputs_;
   std::unique_ptr<Journal> journal_;
+  std::vector<std::string> routes_;  // of inputs, for describe()
   std::string journal_description_;
   const Timestamp started_ = system_clock().wall();
   Counter reloads_;

@@ -103,7 +103,8 @@ void PipelineReload::match(const Pipeline& old, Pipeline& next) {
     for (const FilterInstance& running : old.filters_) {
       if (running.metrics->name != filter.metrics->name || running.plugin != filter.plugin)
         continue;
-      if (running.section != filter.section || !same_parsers) continue;
+      if (running.section != filter.section || running.owner != filter.owner || !same_parsers)
+        continue;
       for (FilterStage& stage : next.running_->stages) {
         if (stage.metrics == filter.metrics.get()) stage.metrics = running.metrics.get();
       }
@@ -233,6 +234,7 @@ bool Pipeline::reload(const Document& document, const BuildOptions& options,
     inputs_ = std::move(next->inputs_);
     filters_ = std::move(next->filters_);
     outputs_ = std::move(next->outputs_);
+    routes_ = std::move(next->routes_);
     service_ = next->service_;
     log_levels_ = next->log_levels_;
     running_->newer = next->running_;

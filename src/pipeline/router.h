@@ -4,7 +4,7 @@
 // By tag: every output whose Match selects the chunk's tag takes the records that fulfil its
 // condition (Grep, Level_Min). By routes: an input that has `routes` (YAML) is not tag-routed; each
 // of its routes gives the records for which its rules hold to the outputs it names, the default
-// route those that no other route took. docs/decisions/0009 says why the rest is as it is.
+// route those that no other route took. docs/decisions/0012 says why the rest is as it is.
 //
 // The answer travels with the chunk in the journal as the routing block, beside the id of the table
 // that made it. A reader with another table (the configuration changed, the journal did not)

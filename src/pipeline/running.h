@@ -46,6 +46,7 @@ struct Pipeline::Running {
   // Moved into route_table and ingest when the chain is made.
   std::vector<FilterStage> stages;
   std::vector<Route> routes;
+  std::vector<InputRouting> input_routing;
   std::optional<RouteTable> route_table;
   std::unique_ptr<Ingest> ingest;
   std::thread thread;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <sstream>
 
 #include "config/values.h"
@@ -147,6 +148,26 @@ void warn_of_rewrite_loop(const Section& filter, const Matching& matching,
           .help("choose a new tag that Match does not select");
     }
   }
+}
+
+void warn_of_sections_without_effect(const Document& document, Diagnostics& diagnostics) {
+  for (const Section* task : document.find_all(SectionKind::StreamTask)) {
+    diagnostics.warning(task->where, "this has no effect: there is no stream processor")
+        .help(
+            "grep and rewrite_tag choose records; S3 with Athena, or CloudWatch Logs Insights, "
+            "count and join them");
+  }
+  for (const Section* plugins : document.find_all(SectionKind::Plugins)) {
+    for (const Property& path : plugins->properties) {
+      const std::string name = std::filesystem::path(path.value()).filename().string();
+      if (name == "firehose.so" || name == "cloudwatch.so" || name == "kinesis.so") continue;
+      diagnostics.warning(path.where(), fmt::format("{} is not loaded: noroshi takes no shared "
+                                                    "objects; only AWS's three are built in",
+                                                    name));
+    }
+  }
+  for (const Section* custom : document.find_all(SectionKind::Custom))
+    diagnostics.warning(custom->where, "this has no effect: noroshi has no custom plugins");
 }
 
 }  // namespace noroshi

@@ -49,4 +49,7 @@ void warn_of_no_records(const Section& output, const Matching& matching,
 void warn_of_rewrite_loop(const Section& filter, const Matching& matching,
                           Diagnostics& diagnostics);
 
+// Stream tasks, customs, and shared objects other than AWS's three Go plugins.
+void warn_of_sections_without_effect(const Document& document, Diagnostics& diagnostics);
+
 }  // namespace noroshi

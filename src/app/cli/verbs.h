@@ -62,5 +62,13 @@ struct CostArguments {
 // One plugin's options as a terminal page ("help") or as the README's table ("table"); all names if
 // `plugin` is empty.
 [[nodiscard]] int print_options(const std::string& plugin, bool markdown);
+// The generated part of docs/migrate-from-fluent-bit.md.
+[[nodiscard]] int print_migration();
+
+// Prints a classic configuration as YAML. With `keep_includes` included files stay included, as
+// .yaml; else what they hold is printed. 1 with a reason on stderr if it cannot be.
+[[nodiscard]] int convert(const std::string& path, bool keep_includes);
+// What it prints for a document without mistakes.
+[[nodiscard]] std::string classic_as_yaml(const Document& classic);
 
 }  // namespace noroshi

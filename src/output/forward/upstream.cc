@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "config/classic.h"
+#include "config/parse_config.h"
 #include "config/config_file.h"
 #include "config/diagnostics.h"
 #include "output/forward/peer_security.h"
@@ -76,7 +76,7 @@ std::vector<ForwardPeerOptions> read_upstream(const LocatedText& path, const Sec
     return {};
   }
   const size_t errors_before = diagnostics.error_count();
-  const Document document = parse_classic_file(*found, diagnostics);
+  const Document document = parse_config_file(*found, diagnostics);
   if (diagnostics.error_count() != errors_before) return {};
   const std::vector<const Section*> nodes = nodes_of(document);
   if (nodes.empty()) {

@@ -1,0 +1,1 @@
+function add_severity(tag, time, record) return 0, time, record end

@@ -1,0 +1,1 @@
+function combine(tag, time, record) return 1, time, record end

@@ -1,0 +1,1 @@
+function record_date(tag, time, record) return 2, time, record end
