@@ -14,7 +14,7 @@
 #include <string_view>
 
 #include "base/clock.h"
-#include "input/forward/chunk_collector.h"
+#include "input/chunk_collector.h"
 #include "input/forward/frame.h"
 #include "input/forward/inflater.h"
 

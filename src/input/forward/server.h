@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/log.h"
-#include "input/forward/chunk_collector.h"
+#include "input/chunk_collector.h"
 #include "input/forward/entry_decoder.h"
 #include "input/forward/session.h"
 #include "input/input.h"

@@ -1,4 +1,4 @@
-#include "input/forward/chunk_collector.h"
+#include "input/chunk_collector.h"
 
 #include "base/check.h"
 

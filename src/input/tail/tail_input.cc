@@ -1,0 +1,644 @@
+// Reading files, turn by turn on the ingest thread.
+//
+// A file that may have more is queued; the loop takes one file after the other, reads one buffer of
+// each and hands its lines on as one chunk, so that no file starves another and nothing else on the
+// loop waits for long. The chunk holds an ack that tells when its lines are stored; only then, and
+// only without a gap before it, a file's offset is written.
+//
+// What there is to do comes from two sides. inotify wakes us at once, and only that: every event
+// means "look". A slow tick looks at every file by itself, so that a missed event, an exhausted
+// inotify limit or a file system without it cost time and never lines.
+#include <sys/inotify.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <set>
+
+#include "base/log.h"
+#include "input/chunk_collector.h"
+#include "input/single_source.h"
+#include "input/tail/offset_store.h"
+#include "input/tail/tail.h"
+#include "input/tail/tailed_file.h"
+#include "record/map_pairs.h"
+#include "record/msgpack_writer.h"
+
+namespace noroshi {
+namespace {
+
+using tail::FileId;
+using tail::OffsetStore;
+using tail::StoredOffset;
+using tail::TailedFile;
+
+constexpr Milliseconds kTickWithInotify{1000};
+constexpr Milliseconds kTickAlone{250};
+constexpr Milliseconds kQuiet{500};  // nothing read for so long: not busy
+// Looking through the patterns may take a twentieth of the time at most.
+constexpr int kScanTimeShare = 20;
+constexpr Nanoseconds kLastReads = Seconds(2);  // shutdown: what the application still wrote
+// Offsets of files that are not open, before those that have vanished are looked for.
+constexpr size_t kSpareOffsets = 1024;
+// Renamed while nobody ran: so many names of a directory are looked at.
+constexpr size_t kNamesLookedAt = 10'000;
+
+class TailInput final : public Input, private MultilineOutput {
+ public:
+  TailInput(TailOptions options, std::string name, const Clock& clock)
+      : options_(std::move(options)),
+        name_(std::move(name)),
+        log_name_("input:" + name_),
+        clock_(clock),
+        buffer_(new char[options_.read_bytes]) {}
+  // Filters let go of their last records, and of our acks, after close().
+  ~TailInput() override { flush_offsets(); }
+
+  Status bind(boost::asio::io_context& loop) override {
+    loop_ = &loop;
+    return {};
+  }
+
+  void start(ChunkSink& sink, InputMetrics& metrics) override {
+    metrics_ = &metrics;
+    source_.emplace(*loop_, sink, metrics, log_name_, [this] {
+      if (hand_on()) pump_soon();
+    });
+    tick_timer_.emplace(*loop_);
+    scan_timer_.emplace(*loop_);
+    open_offsets();
+    if (options_.inotify) open_inotify();
+    first_scan_ = true;
+    scan();
+    find_renamed();
+    first_scan_ = false;
+    if (files_.empty()) log_info(log_name_, "no file matches yet; new ones are read as they come");
+    tick();
+  }
+
+  bool busy() const override {
+    return source_ && !closed_ &&
+           (source_->waiting() || !queue_.empty() || clock_.monotonic() - last_read_ < kQuiet);
+  }
+  bool ended() const override { return ended_; }
+
+  void close() override {
+    if (closed_ || !source_) return;
+    closing_ = true;
+    const Monotonic until = clock_.monotonic() + kLastReads;
+    bool takes = source_->close() && hand_on_finally();
+    for (const auto& [id, file] : files_) enqueue(*file);
+    while (takes && !queue_.empty() && clock_.monotonic() < until) {
+      turn();
+      takes = hand_on_finally();
+    }
+    if (takes && options_.joiner) {
+      options_.joiner->release_all(*this);
+      (void)hand_on_finally();
+    }
+    flush_offsets();
+    closed_ = true;
+    tick_timer_->cancel();
+    scan_timer_->cancel();
+    inotify_.reset();
+  }
+
+ private:
+  // ---- Files ----
+
+  void open_offsets() {
+    if (options_.offsets_file.empty()) return;
+    auto store = OffsetStore::open(options_.offsets_file);
+    if (store) {
+      offsets_ = *std::move(store);
+    } else {
+      log_error(log_name_, "offsets are not kept across a restart: {}", store.error().message);
+    }
+  }
+
+  void scan() {
+    last_scan_ = clock_.monotonic();
+    for (const std::string& path : tail::matching_files(options_.paths, options_.excluded)) {
+      struct stat status{};
+      if (::stat(path.c_str(), &status) != 0) continue;
+      const FileId id{status.st_dev, status.st_ino};
+      if (files_.contains(id)) continue;
+      if (options_.ignore_older > Nanoseconds(0) &&
+          Timestamp(Seconds(status.st_mtim.tv_sec)) + options_.ignore_older < clock_.wall()) {
+        continue;
+      }
+      add(path);
+    }
+    scan_took_ = clock_.monotonic() - last_scan_;
+    for (const auto& [id, file] : files_) note_rotation(*file);
+    if (offsets_.entries().size() > files_.size() + kSpareOffsets) forget_vanished();
+  }
+
+  void add(const std::string& path) {
+    if (files_.size() >= options_.files_max) {
+      if (const auto times = log_files_.admit()) {
+        log_error(log_name_, "{} files are open, {} must wait until one is closed ({} times)",
+                  files_.size(), path, times);
+      }
+      return;
+    }
+    auto opened = TailedFile::open(path);
+    if (!opened) {
+      if (const auto times = log_files_.admit())
+        log_warn(log_name_, "{} ({} times)", opened.error().message, times);
+      return;
+    }
+    const std::shared_ptr<TailedFile> file = *std::move(opened);
+    const auto tag = options_.tag.of(path);
+    if (!tag) {
+      if (const auto times = log_tags_.admit()) {
+        log_error(log_name_, "tag_regex does not match {}: it is not read ({} times)", path, times);
+      }
+      return;
+    }
+    file->tag = *tag;
+    file->set_position(first_position(*file));
+    file->line_begin = file->position();
+    file->stored_moved = [this](TailedFile& moved) { note_stored(moved); };
+    watch(*file);
+    files_.emplace(file->id(), file);
+    note_stored(*file);
+    log_debug(log_name_, "{} is read from position {}", path, file->position());
+    if (file->has_more()) enqueue(*file);
+  }
+
+  uint64_t first_position(TailedFile& file) {
+    if (const StoredOffset* known = offsets_.find(file.id())) {
+      if (file.begins_as(*known)) return known->position;
+      return 0;  // its inode was used again, or it was cut
+    }
+    // The same file behind another device number: volumes are numbered anew.
+    for (const auto& [id, known] : offsets_.entries()) {
+      if (id.inode != file.id().inode || known.path != file.path()) continue;
+      const StoredOffset copy = known;
+      if (copy.head_bytes == 0 || !file.begins_as(copy)) continue;
+      offsets_.forget(id);
+      return copy.position;
+    }
+    // With offsets of a former run an unknown file is new since then.
+    const bool from_head = first_scan_ && !offsets_.had_former_run() ? options_.read_from_head
+                                                                     : options_.read_new_from_head;
+    return from_head || options_.exit_on_eof ? 0 : file.size();
+  }
+
+  // What is where, of the directories of files we have offsets of.
+  std::map<FileId, std::string> files_beside_known_ones() const {
+    std::set<std::string> directories;
+    for (const auto& [id, known] : offsets_.entries()) {
+      if (!files_.contains(id)) directories.insert(known.path.substr(0, known.path.rfind('/') + 1));
+    }
+    std::map<FileId, std::string> found;
+    for (const std::string& directory : directories) {
+      if (directory.empty()) continue;
+      for (const std::string& path : tail::matching_files({directory + "*"}, {})) {
+        struct stat status{};
+        if (found.size() >= kNamesLookedAt) break;
+        if (::stat(path.c_str(), &status) == 0)
+          found.emplace(FileId{status.st_dev, status.st_ino}, path);
+      }
+    }
+    return found;
+  }
+
+  // Rotated while nobody ran: a file whose offset we have, under a name that does not match. The
+  // others that are not open are forgotten, unless they are only waiting for something new.
+  void find_renamed() {
+    const std::map<FileId, std::string> present = files_beside_known_ones();
+    const std::map<FileId, StoredOffset> entries = offsets_.entries();
+    for (const auto& [id, known] : entries) {
+      const auto found = present.find(id);
+      if (files_.contains(id) || found == present.end()) continue;
+      struct stat status{};
+      if (::stat(found->second.c_str(), &status) != 0 || known.head_bytes == 0) continue;
+      if (static_cast<uint64_t>(status.st_size) <= known.position) continue;
+      add(found->second);
+      const auto added = files_.find(id);
+      if (added == files_.end()) continue;
+      TailedFile& file = *added->second;
+      file.rotated_at = clock_.monotonic();
+      if (auto tag = options_.tag.of(known.path)) file.tag = *tag;
+      log_info(log_name_, "{} was renamed to {} while nobody read it: its rest is read", known.path,
+               found->second);
+    }
+    forget_vanished();
+  }
+
+  void forget_vanished() {
+    const std::map<FileId, std::string> present = files_beside_known_ones();
+    const std::map<FileId, StoredOffset> entries = offsets_.entries();
+    for (const auto& [id, known] : entries) {
+      if (!files_.contains(id) && !present.contains(id)) offsets_.forget(id);
+    }
+    flush_offsets();
+  }
+
+  // The name belongs to another file now, or to none.
+  void note_rotation(TailedFile& file) {
+    if (file.rotated_at) return;
+    struct stat status{};
+    const bool same = ::stat(file.path().c_str(), &status) == 0 &&
+                      FileId{status.st_dev, status.st_ino} == file.id();
+    if (same) return;
+    file.rotated_at = clock_.monotonic();
+    scan_soon();
+  }
+
+  void remove(TailedFile& file) {
+    const FileId id = file.id();
+    unwatch(file);
+    if (file.deleted()) offsets_.forget(id);
+    note_offsets_changed();
+    log_debug(log_name_, "{} is closed", file.path());
+    files_.erase(id);
+  }
+
+  // ---- What may have happened ----
+
+  void tick() {
+    if (closed_) return;
+    const Monotonic now = clock_.monotonic();
+    std::vector<std::shared_ptr<TailedFile>> files;
+    for (const auto& [id, file] : files_) files.push_back(file);
+    bool all_at_end = true;
+    for (const auto& file : files) {
+      look(*file);
+      note_rotation(*file);
+      all_at_end = all_at_end && !file->has_more() && !file->queued;
+      const bool finished = file->rotated_at && now - *file->rotated_at >= options_.rotate_wait &&
+                            !file->has_more() && !file->queued && !file->waits_for_journal() &&
+                            !source_->waiting();
+      // Its last lines may still be on their way then: it goes at the next tick.
+      if (finished && !take_last_line(*file)) remove(*file);
+    }
+    if (options_.joiner && !source_->waiting()) {
+      options_.joiner->release_expired(*this);
+      (void)hand_on();
+    }
+    if (now - last_scan_ >= options_.refresh_interval) scan();
+    flush_offsets();
+    if (options_.exit_on_eof && all_at_end && !files_.empty() && !source_->waiting())
+      finish_reading();
+    tick_timer_->expires_after(inotify_ ? kTickWithInotify : kTickAlone);
+    tick_timer_->async_wait([this, still = std::weak_ptr(alive_)](boost::system::error_code error) {
+      if (!error && !still.expired()) tick();
+    });
+  }
+
+  void finish_reading() {
+    for (const auto& [id, file] : files_) {
+      if (source_->waiting()) return;  // the next tick goes on
+      (void)take_last_line(*file);
+    }
+    if (hand_on()) ended_ = true;
+  }
+
+  void look(TailedFile& file) {
+    if (source_->waiting()) return;  // the tick looks again
+    if (!file.look()) {
+      log_info(log_name_, "{} was cut: it is read from its start", file.path());
+      if (options_.joiner) options_.joiner->release_stream(file.stream, *this);
+      file.start_again();
+      note_stored(file);
+    }
+    if (file.has_more()) enqueue(file);
+  }
+
+  void scan_soon() {
+    if (closing_ || std::exchange(scan_armed_, true)) return;
+    // At once, unless that is expensive: a file may be rotated away soon after it was made.
+    scan_timer_->expires_after(
+        std::max(last_scan_ + kScanTimeShare * scan_took_ - clock_.monotonic(), Nanoseconds(0)));
+    scan_timer_->async_wait([this, still = std::weak_ptr(alive_)](boost::system::error_code error) {
+      if (error || still.expired() || closed_) return;
+      scan_armed_ = false;
+      scan();
+    });
+  }
+
+  void open_inotify() {
+    const int fd = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (fd < 0) {
+      log_warn(log_name_, "inotify is not available ({}): files are looked at every {} ms",
+               std::strerror(errno), kTickAlone.count());
+      return;
+    }
+    inotify_.emplace(*loop_, fd);
+    for (const std::string& directory : tail::directories_of(options_.paths)) {
+      ::inotify_add_watch(fd, directory.c_str(), IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
+    }
+    wait_for_events();
+  }
+
+  void watch(TailedFile& file) {
+    if (!inotify_) return;
+    file.watch = ::inotify_add_watch(inotify_->native_handle(), file.path().c_str(),
+                                     IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF);
+    if (file.watch >= 0) {
+      watched_[file.watch] = file.id();
+    } else if (const auto times = log_watches_.admit()) {
+      log_warn(log_name_,
+               "{}: no more inotify watches ({}); it is looked at every {} ms ({} times)",
+               file.path(), std::strerror(errno), kTickWithInotify.count(), times);
+    }
+  }
+  void unwatch(TailedFile& file) {
+    if (file.watch < 0) return;
+    watched_.erase(file.watch);
+    if (inotify_) ::inotify_rm_watch(inotify_->native_handle(), file.watch);
+  }
+
+  void wait_for_events() {
+    inotify_->async_wait(boost::asio::posix::descriptor_base::wait_read,
+                         [this, still = std::weak_ptr(alive_)](boost::system::error_code error) {
+                           if (error || still.expired() || closed_ || !inotify_) return;
+                           read_events();
+                           wait_for_events();
+                         });
+  }
+
+  void read_events() {
+    alignas(inotify_event) char events[16 << 10];
+    const ssize_t count = ::read(inotify_->native_handle(), events, sizeof events);
+    for (ssize_t at = 0; at < count;) {
+      const auto& event = *reinterpret_cast<const inotify_event*>(events + at);
+      at += static_cast<ssize_t>(sizeof event + event.len);
+      const auto found = watched_.find(event.wd);
+      if (found == watched_.end()) {
+        scan_soon();  // a directory, or an overflow
+        continue;
+      }
+      const auto file = files_.find(found->second);
+      if (file == files_.end()) continue;
+      look(*file->second);
+      if ((event.mask & (IN_MOVE_SELF | IN_DELETE_SELF | IN_ATTRIB)) != 0)
+        note_rotation(*file->second);
+    }
+  }
+
+  // ---- Reading ----
+
+  void enqueue(TailedFile& file) {
+    if (std::exchange(file.queued, true)) return;
+    queue_.push_back(file.id());
+    pump_soon();
+  }
+
+  void pump_soon() {
+    if (closing_ || pump_posted_ || queue_.empty() || source_->waiting()) return;
+    pump_posted_ = true;
+    boost::asio::post(*loop_, [this, still = std::weak_ptr(alive_)] {
+      if (still.expired() || closing_) return;
+      pump_posted_ = false;
+      if (!source_->waiting() && !queue_.empty()) turn();
+      pump_soon();
+    });
+  }
+
+  // One buffer of the first file in the queue.
+  void turn() {
+    const auto found = files_.find(queue_.front());
+    queue_.pop_front();
+    if (found == files_.end()) return;
+    TailedFile& file = *found->second;
+    file.queued = false;
+    const auto count = file.read(buffer_.get(), options_.read_bytes);
+    if (!count) {
+      if (const auto times = log_read_.admit())
+        log_error(log_name_, "{} ({} times)", count.error().message, times);
+      return;
+    }
+    if (*count == 0) return;
+    last_read_ = clock_.monotonic();
+    take(file, {buffer_.get(), *count});
+    // Whether there is more is known when a read comes back short; else the next turn finds out.
+    const bool more = *count == options_.read_bytes || file.has_more();
+    if (more) enqueue(file);
+    (void)hand_on();
+  }
+
+  void take(TailedFile& file, std::string_view bytes) {
+    current_ = &file;
+    touched_.insert(file.id());
+    while (!bytes.empty()) {
+      const size_t newline = bytes.find('\n');
+      const std::string_view piece = bytes.substr(0, newline);
+      const bool whole = newline != std::string_view::npos;
+      const uint64_t next = file.position() - bytes.size() + piece.size() + (whole ? 1 : 0);
+      if (file.skipping) {
+        file.skipping = !whole;
+      } else if (whole && file.line.empty() && piece.size() <= options_.line_bytes_max) {
+        add_line(file, piece);
+      } else {
+        take_piece(file, piece, whole);
+      }
+      bytes.remove_prefix(piece.size() + (whole ? 1 : 0));
+      if (whole) file.line.clear();
+      if (whole || file.line.empty()) file.line_begin = next;
+      // Very short lines make more records than bytes: what follows is read in the next turn.
+      if (whole && !bytes.empty() && collector_.full_for(0)) {
+        file.unread(next);
+        break;
+      }
+    }
+    current_ = nullptr;
+    if (file.line.empty() && file.line.capacity() > options_.read_bytes) file.line.shrink_to_fit();
+  }
+
+  // A part of a line that came in several reads, or of one that is too long.
+  void take_piece(TailedFile& file, std::string_view piece, bool whole) {
+    while (file.line.size() + piece.size() > options_.line_bytes_max) {
+      const size_t room = options_.line_bytes_max - file.line.size();
+      metrics_->malformed.add();
+      const std::string_view then = options_.skip_long_lines  ? "it is left out"
+                                    : options_.cut_long_lines ? "its end is left out"
+                                                              : "it becomes several records";
+      if (const auto times = log_long_.admit()) {
+        log_warn(log_name_,
+                 "a line of {} at {} is longer than buffer_max_size ({} bytes): {} ({} times)",
+                 file.path(), file.line_begin, options_.line_bytes_max, then, times);
+      }
+      if (!options_.skip_long_lines) {
+        file.line.append(piece.substr(0, room));
+        add_line(file, file.line);
+      }
+      file.line.clear();
+      if (options_.skip_long_lines || options_.cut_long_lines) {
+        file.skipping = !whole;
+        return;
+      }
+      piece.remove_prefix(room);
+      file.line_begin += options_.line_bytes_max;
+      if (piece.empty() && whole) return;
+    }
+    file.line.append(piece);
+    if (whole) add_line(file, file.line);
+  }
+
+  // What stands without a newline at the end of a file that nobody will write any more, and the
+  // message it may belong to. True if there was anything.
+  bool take_last_line(TailedFile& file) {
+    const size_t before = collector_.records();
+    if (!file.line.empty() && !file.skipping) {
+      add_line(file, file.line);
+      file.line.clear();
+      file.line_begin = file.position();
+    }
+    if (options_.joiner) options_.joiner->release_stream(file.stream, *this);
+    touched_.insert(file.id());
+    const bool any = collector_.records() != before;
+    (void)hand_on();
+    return any;
+  }
+
+  void add_line(TailedFile& file, std::string_view line) {
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty() && options_.skip_empty_lines) return;
+    if (options_.joiner && (!options_.joiner->idle() || options_.joiner->may_start(line)) &&
+        options_.joiner->add(file.stream,
+                             {.text = line, .time = clock_.wall(), .position = file.line_begin},
+                             *this)) {
+      return;
+    }
+    Chunk& chunk = collector_.chunk_of(file.tag);
+    const size_t begin = chunk.body.size();
+    std::optional<Timestamp> time;
+    std::optional<uint32_t> pairs;
+    if (options_.parser) pairs = options_.parser->append_map(line, chunk.body, time);
+    if (!pairs) {
+      MsgpackWriter writer(chunk.body);
+      writer.map_header(1);
+      writer.string(options_.key), writer.string(line);
+      pairs = 1;
+    }
+    finish_record(file, chunk, begin, *pairs, file.line_begin, time.value_or(clock_.wall()));
+  }
+
+  void finish_record(const TailedFile& file, Chunk& chunk, size_t begin, uint32_t pairs,
+                     uint64_t position, Timestamp time) {
+    const uint32_t more =
+        (options_.path_key.empty() ? 0u : 1u) + (options_.offset_key.empty() ? 0u : 1u);
+    if (more != 0) set_map_pairs(chunk.body, begin, pairs + more);
+    MsgpackWriter writer(chunk.body);
+    if (!options_.path_key.empty()) writer.string(options_.path_key), writer.string(file.path());
+    if (!options_.offset_key.empty())
+      writer.string(options_.offset_key), writer.unsigned_integer(position);
+    const size_t size = chunk.body.size() - begin;
+    chunk.records.push_back({time, static_cast<uint32_t>(begin), 0, static_cast<uint32_t>(size),
+                             Severity::NotInferred});
+    collector_.added(size);
+  }
+
+  // MultilineOutput: a message is complete; of the file being read, or of one whose time is over.
+  void take(MultilineMessage& message) override {
+    TailedFile* file = current_;
+    if (file == nullptr || file->stream != message.stream) {
+      file = nullptr;
+      for (const auto& [id, each] : files_) {
+        if (each->stream == message.stream) file = each.get();
+      }
+    }
+    if (file == nullptr) return;
+    touched_.insert(file->id());
+    Chunk& chunk = collector_.chunk_of(file->tag);
+    const size_t begin = chunk.body.size();
+    chunk.body.append(message.record);
+    // Where the message began is not known any more: where the file is now.
+    finish_record(*file, chunk, begin, MapPairs(message.record).count(), file->line_begin,
+                  message.time);
+  }
+
+  // What was taken, one chunk per tag, with acks that tell how far each file is stored then. False:
+  // the sink is full, and calls again.
+  bool hand_on() {
+    if (source_->waiting()) return false;
+    for (const FileId& id : touched_) {
+      const auto found = files_.find(id);
+      if (found == files_.end()) continue;
+      TailedFile& file = *found->second;
+      uint64_t end = file.line_begin;
+      if (options_.joiner) end = options_.joiner->first_position(file.stream).value_or(end);
+      if (end > file.announced())
+        collector_.chunk_of(file.tag).acks.push_back(file.begin_chunk(end));
+    }
+    touched_.clear();
+    return collector_.hand_on_all([this](Chunk& chunk) { return source_->hand_on(chunk); });
+  }
+
+  // Shutdown: each chunk gets one more try. False: the journal takes nothing.
+  bool hand_on_finally() {
+    while (!hand_on()) {
+      if (!source_->close()) return false;
+    }
+    return true;
+  }
+
+  // ---- Offsets ----
+
+  void note_stored(TailedFile& file) {
+    offsets_.set(file.id(), file.stored_offset());
+    note_offsets_changed();
+  }
+  void note_offsets_changed() {
+    if (closing_ || std::exchange(flush_posted_, true)) return;
+    // After everything that is being stored now: one write for all files of this turn.
+    boost::asio::post(*loop_, [this, still = std::weak_ptr(alive_)] {
+      if (still.expired()) return;
+      flush_posted_ = false;
+      flush_offsets();
+    });
+  }
+  void flush_offsets() {
+    if (const Status flushed = offsets_.flush(); !flushed) {
+      if (const auto times = log_offsets_.admit()) {
+        log_error(log_name_, "{}: after a restart lines are read again ({} times)",
+                  flushed.error().message, times);
+      }
+    }
+  }
+
+  TailOptions options_;
+  const std::string name_, log_name_;
+  const Clock& clock_;
+  boost::asio::io_context* loop_ = nullptr;
+  InputMetrics* metrics_ = nullptr;
+  std::optional<SingleSource> source_;
+  std::optional<boost::asio::steady_timer> tick_timer_, scan_timer_;
+  std::optional<boost::asio::posix::stream_descriptor> inotify_;
+  std::map<int, FileId> watched_;
+  OffsetStore offsets_;
+  std::map<FileId, std::shared_ptr<TailedFile>> files_;
+  std::deque<FileId> queue_;
+  std::unique_ptr<char[]> buffer_;
+  ChunkCollector collector_;
+  std::set<FileId> touched_;       // files with something in the collector, or further on
+  TailedFile* current_ = nullptr;  // being read
+  Monotonic last_scan_{}, last_read_{};
+  Nanoseconds scan_took_{};
+  bool first_scan_ = false, scan_armed_ = false, pump_posted_ = false, flush_posted_ = false;
+  bool closing_ = false, closed_ = false;
+  std::atomic<bool> ended_ = false;
+  LogEpisode log_files_, log_tags_, log_watches_, log_read_, log_long_, log_offsets_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace
+
+std::unique_ptr<Input> make_tail(TailOptions options, std::string instance_name,
+                                 const Clock& clock) {
+  return std::make_unique<TailInput>(std::move(options), std::move(instance_name), clock);
+}
+
+}  // namespace noroshi
