@@ -83,6 +83,14 @@ struct Connection {
   }
 };
 
+// An answer that has not come yet. Touched on its connection's strand only.
+struct PendingAnswer {
+  explicit PendingAnswer(const HttpWire::executor_type& executor)
+      : wake(executor, asio::steady_timer::time_point::max()) {}
+  asio::steady_timer wake;
+  std::optional<ServerResponse> response;
+};
+
 class CollectingExchange final : public HttpExchange {
  public:
   CollectingExchange(ServerRequest request, const HttpFunction& function, size_t limit)
@@ -375,14 +383,26 @@ class HttpServer::Implementation {
       }
     }
 
-    ServerResponse response;
+    const auto pending = std::make_shared<PendingAnswer>(connection.stream.get_executor());
     try {
-      response = exchange->finish();
+      exchange->finish_later([pending](ServerResponse given) {
+        asio::dispatch(pending->wake.get_executor(), [pending, given = std::move(given)]() mutable {
+          if (!pending->response) pending->response = std::move(given);
+          pending->wake.cancel();
+        });
+      });
     } catch (const std::exception& exception) {
       log_error("http", "{} {}: {}", std::string_view(head.method_string()),
                 std::string_view(head.target()), exception.what());
-      response = {.status = 500, .close = true};
+      pending->response = ServerResponse{.status = 500, .close = true};
     }
+    // All of it happens on the connection's strand: nothing comes between the look and the wait.
+    if (!pending->response) {
+      connection.stream.expires_never();
+      co_await pending->wake.async_wait(into(error));
+    }
+    ServerResponse response = pending->response ? *std::move(pending->response)
+                                                : ServerResponse{.status = 500, .close = true};
     const bool close = response.close || rest_unread || connection.stopping || !parser.keep_alive();
     if (!co_await send(connection, std::move(response), is_head_method, close, http_1_0)) {
       co_return false;

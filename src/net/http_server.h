@@ -80,6 +80,9 @@ class HttpExchange {
   // False: enough. finish() is called next and the connection ends after its answer.
   [[nodiscard]] virtual bool take(std::string_view piece) = 0;
   [[nodiscard]] virtual ServerResponse finish() = 0;
+  // The same for an answer that comes later: `answer` is called once, on any thread, also after
+  // this exchange is gone. The connection waits, without holding a thread.
+  virtual void finish_later(std::function<void(ServerResponse)> answer) { answer(finish()); }
 };
 
 // Called for every request with its head; `head.body` is empty. Never returns nullptr.
