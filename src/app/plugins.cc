@@ -12,10 +12,15 @@
 #include "filter/record_modifier/record_modifier.h"
 #include "filter/rewrite_tag/rewrite_tag.h"
 #include "input/dummy/dummy.h"
+#include "input/exec/exec.h"
 #include "input/fluentbit_metrics/fluentbit_metrics.h"
 #include "input/forward/forward.h"
+#include "input/http/http.h"
+#include "input/opentelemetry/opentelemetry.h"
+#include "input/random/random.h"
 #include "input/stdin/stdin.h"
 #include "input/syslog/syslog.h"
+#include "input/tail/tail.h"
 #include "input/tcp/tcp.h"
 #include "input/udp/udp.h"
 #include "output/cloudwatch_logs/cloudwatch_logs.h"
@@ -36,10 +41,15 @@ const PluginSet& all_plugins() {
   static const PluginSet plugins{
       .inputs = {
           &kDummyInput,
+          &kExecInput,
           &kFluentbitMetricsInput,
           &kForwardInput,
+          &kHttpInput,
+          &kOpentelemetryInput,
+          &kRandomInput,
           &kStdinInput,
           &kSyslogInput,
+          &kTailInput,
           &kTcpInput,
           &kUdpInput,
       },

@@ -48,7 +48,7 @@ bool TextReader::append(std::string_view message, std::string_view source, Chunk
   if (!pairs) {
     MsgpackWriter writer(chunk.body);
     writer.map_header(1);
-    writer.string("log"), writer.string(message);
+    writer.string(key_), writer.string(message);
     pairs = 1;
   }
   finish_record(chunk, begin, *pairs, source_key_, source, time.value_or(clock_.wall()));

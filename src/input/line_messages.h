@@ -21,19 +21,23 @@ class SeparatorFramer final : public Framer {
   size_t scanned_ = 0;
 };
 
-// {"log": message}, or what the parser makes of it; text the parser does not take is {"log": …} as
+// {key: message}, or what the parser makes of it; text the parser does not take is {key: …} as
 // well.
 class TextReader final : public MessageReader {
  public:
-  TextReader(std::unique_ptr<Parser> parser, std::string source_key, const Clock& clock)
-      : parser_(std::move(parser)), source_key_(std::move(source_key)), clock_(clock) {}
+  TextReader(std::unique_ptr<Parser> parser, std::string source_key, const Clock& clock,
+             std::string key = "log")
+      : parser_(std::move(parser)),
+        source_key_(std::move(source_key)),
+        key_(std::move(key)),
+        clock_(clock) {}
   [[nodiscard]] bool append(std::string_view message, std::string_view source,
                             Chunk& chunk) override;
   [[nodiscard]] std::string_view problem() const override { return {}; }
 
  private:
   const std::unique_ptr<Parser> parser_;
-  const std::string source_key_;
+  const std::string source_key_, key_;
   const Clock& clock_;
 };
 

@@ -80,13 +80,6 @@ std::unique_ptr<Parser> find_parser(const LocatedText& name, std::string_view pl
   return nullptr;
 }
 
-void refuse_tls(const Section& section, std::string_view plugin, Diagnostics& diagnostics) {
-  const Result<bool> on = parse_boolean(section.value("tls"));
-  if (!on || !*on) return;
-  diagnostics.error(section.where_of("tls"), fmt::format("{}: tls is not supported yet", plugin))
-      .help("remove it; on ECS and Fargate the input is reached from inside the task only");
-}
-
 std::optional<uint32_t> read_file_mode(const LocatedText& given, std::string_view plugin,
                                        Diagnostics& diagnostics) {
   const std::string& text = given.text;

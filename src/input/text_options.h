@@ -56,9 +56,6 @@ struct TextSocketOptions {
                                                   const ParserRegistry& parsers,
                                                   Diagnostics& diagnostics);
 
-// To listen without the encryption that was asked for would be worse than not to start.
-void refuse_tls(const Section& section, std::string_view plugin, Diagnostics& diagnostics);
-
 // An octal file mode such as "0660"; an error if it is none.
 [[nodiscard]] std::optional<uint32_t> read_file_mode(const LocatedText& text,
                                                      std::string_view plugin,

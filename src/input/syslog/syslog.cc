@@ -8,6 +8,7 @@
 #include "input/syslog/syslog_framer.h"
 #include "input/text_options.h"
 #include "net/listener_registry.h"
+#include "net/tls.h"
 #include "parser/parser_registry.h"
 #include "record/map_pairs.h"
 #include "record/msgpack_writer.h"
@@ -92,7 +93,9 @@ const OptionTable<SectionOptions>& syslog_option_table() {
   return table;
 }
 
-std::vector<OptionInfo> syslog_options() { return syslog_option_table().options(); }
+std::vector<OptionInfo> syslog_options() {
+  return with_tls_server_options(syslog_option_table().options());
+}
 
 // What the first parser that takes the message makes of it; else {"log": message}.
 class SyslogReader final : public MessageReader {
@@ -146,6 +149,7 @@ struct SyslogOptions {
   size_t receive_buffer = 0;
   int backlog = 0;
   size_t connections_max = 0;
+  std::shared_ptr<TlsContext> tls = {};
 
   [[nodiscard]] bool is_unix() const {
     return mode == Mode::UnixStream || mode == Mode::UnixDatagram;
@@ -177,6 +181,7 @@ class SyslogInput final : public Input {
         if (claim_ && !registry_.listens(*claim_)) return {};
         NOROSHI_ASSIGN(listener_, StreamListener::listen_tcp(loop, options_.listen, options_.port,
                                                              options_.backlog));
+        if (options_.tls) listener_->use_tls(options_.tls);
         break;
       }
       case Mode::UnixDatagram: {
@@ -292,7 +297,10 @@ std::optional<MadeInput> make(const Section& section, InputContext& context,
     diagnostics.warning(section.where_of("format"),
                         "syslog: format has no effect on datagrams: each is one message");
   }
-  if (options.is_stream()) refuse_tls(section, "syslog", diagnostics);
+  options.tls = make_tls_server(section, diagnostics);
+  if (options.tls && options.mode != Mode::Tcp) {
+    diagnostics.error(section.where_of("tls"), "syslog: tls needs mode tcp");
+  }
   auto parsers = parsers_for(given, options.is_unix(), context.parsers, diagnostics);
   if (diagnostics.error_count() != errors_before) return std::nullopt;
 

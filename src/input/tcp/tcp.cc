@@ -4,6 +4,7 @@
 #include "config/option_table.h"
 #include "input/stream_server.h"
 #include "net/listener_registry.h"
+#include "net/tls.h"
 
 namespace noroshi {
 namespace {
@@ -31,7 +32,9 @@ const OptionTable<TextSocketOptions>& tcp_option_table() {
   return table;
 }
 
-std::vector<OptionInfo> tcp_options() { return tcp_option_table().options(); }
+std::vector<OptionInfo> tcp_options() {
+  return with_tls_server_options(tcp_option_table().options());
+}
 
 class TcpInput final : public Input {
  public:
@@ -49,6 +52,7 @@ class TcpInput final : public Input {
     if (registry_ != nullptr && !registry_->listens(claim_)) return {};
     NOROSHI_ASSIGN(listener_, StreamListener::listen_tcp(loop, options_.listen, options_.port,
                                                          options_.backlog));
+    if (options_.tls) listener_->use_tls(options_.tls);
     address_ = listener_->address();
     return {};
   }
@@ -97,7 +101,7 @@ std::optional<MadeInput> make(const Section& section, InputContext& context,
   options.format = read_message_format(given, "tcp", context, diagnostics);
   options.backlog = static_cast<int>(given.backlog);
   options.connections_max = static_cast<size_t>(given.connections_max);
-  refuse_tls(section, "tcp", diagnostics);
+  options.tls = make_tls_server(section, diagnostics);
   if (diagnostics.error_count() != errors_before) return std::nullopt;
   MadeInput made;
   made.description =

@@ -10,6 +10,8 @@
 
 namespace noroshi {
 
+class TlsContext;  // net/tls.h
+
 struct TcpOptions {
   std::string listen = "0.0.0.0";
   uint16_t port = 5170;
@@ -17,6 +19,7 @@ struct TcpOptions {
   MessageFormat format = {};
   int backlog = 128;
   size_t connections_max = 4096;
+  std::shared_ptr<TlsContext> tls = {};  // null: plain TCP
 };
 
 // `claim` is its number in `listeners`.

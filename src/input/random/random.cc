@@ -1,0 +1,138 @@
+#include "input/random/random.h"
+
+#include <sys/random.h>
+
+#include <atomic>
+#include <boost/asio/steady_timer.hpp>
+#include <random>
+
+#include "config/diagnostics.h"
+#include "config/option_table.h"
+#include "input/single_source.h"
+#include "record/msgpack_writer.h"
+
+namespace noroshi {
+namespace {
+
+struct SectionOptions {
+  std::string tag;
+  int64_t samples = -1, interval_sec = 1, interval_nsec = 0;
+};
+
+const OptionTable<SectionOptions>& random_option_table() {
+  using S = SectionOptions;
+  static const auto table = [] {
+    OptionTable<S> t("random", "Records with a random number, for trying things out.");
+    t.option("tag", &S::tag, "Tag of the records. Default: the instance's name, \"random.0\".")
+        .last_wins()
+        .option("samples", &S::samples, "-1", "Ends after so many records. -1: never.")
+        .between("-1", "")
+        .last_wins()
+        .option("interval_sec", &S::interval_sec, "1", "Seconds between records.")
+        .between("0", "86400")
+        .last_wins()
+        .option("interval_nsec", &S::interval_nsec, "0",
+                "Nanoseconds added to interval_sec. Both 0: one second.")
+        .between("0", "999999999")
+        .last_wins();
+    return t;
+  }();
+  return table;
+}
+
+std::vector<OptionInfo> random_options() { return random_option_table().options(); }
+
+constexpr Nanoseconds kShortestInterval = Milliseconds(1);
+
+class RandomInput final : public Input {
+ public:
+  RandomInput(std::string tag, int64_t samples, Nanoseconds interval, std::string name,
+              const Clock& clock)
+      : tag_(std::move(tag)),
+        samples_(samples),
+        interval_(std::max(interval, kShortestInterval)),
+        name_(std::move(name)),
+        clock_(clock) {}
+
+  Status bind(boost::asio::io_context& loop) override {
+    loop_ = &loop;
+    return {};
+  }
+  void start(ChunkSink& sink, InputMetrics& metrics) override {
+    source_.emplace(*loop_, sink, metrics, "input:" + name_, [this] { wait(); });
+    timer_.emplace(*loop_);
+    wait();
+  }
+  bool ended() const override { return ended_; }
+  void close() override {
+    closed_ = true;
+    if (timer_) timer_->cancel();
+    if (source_) source_->close();
+  }
+
+ private:
+  void wait() {
+    if (closed_) return;
+    ended_ = samples_ >= 0 && made_ >= samples_;
+    if (ended_) return;
+    timer_->expires_after(interval_);
+    timer_->async_wait([this](boost::system::error_code error) {
+      if (!error) make();
+    });
+  }
+
+  void make() {
+    uint64_t value = 0;
+    if (::getrandom(&value, sizeof value, 0) != static_cast<ssize_t>(sizeof value))
+      value = std::random_device{}();
+    record_.clear();
+    MsgpackWriter writer(record_);
+    writer.map_header(1);
+    writer.string("rand_value"), writer.unsigned_integer(value);
+    chunk_.tag = tag_;
+    chunk_.append(clock_.wall(), record_);
+    ++made_;
+    if (source_->hand_on(chunk_)) wait();
+  }
+
+  const std::string tag_;
+  const int64_t samples_;
+  const Nanoseconds interval_;
+  const std::string name_;
+  const Clock& clock_;
+  boost::asio::io_context* loop_ = nullptr;
+  std::optional<SingleSource> source_;
+  std::optional<boost::asio::steady_timer> timer_;
+  Chunk chunk_;
+  std::string record_;
+  int64_t made_ = 0;
+  bool closed_ = false;
+  std::atomic<bool> ended_ = false;
+};
+
+std::optional<MadeInput> make(const Section& section, InputContext& context,
+                              Diagnostics& diagnostics) {
+  const size_t errors_before = diagnostics.error_count();
+  const SectionOptions given = random_option_table().parse(section, diagnostics);
+  if (diagnostics.error_count() != errors_before) return std::nullopt;
+  const std::string tag = given.tag.empty() ? context.instance_name : given.tag;
+  Nanoseconds interval = Seconds(given.interval_sec) + Nanoseconds(given.interval_nsec);
+  if (interval <= Nanoseconds(0)) interval = Seconds(1);
+  MadeInput made;
+  made.description = fmt::format("makes random numbers tagged {}", tag);
+  made.input = std::make_unique<RandomInput>(tag, given.samples, interval, context.instance_name,
+                                             context.clock);
+  return made;
+}
+
+}  // namespace
+
+const InputPlugin kRandomInput = {
+    .name = "random",
+    .aliases = {},
+    .summary = "Records with a random number, for trying things out",
+    .options = random_options,
+    .make = make,
+};
+
+}  // namespace noroshi
