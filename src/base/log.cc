@@ -90,7 +90,13 @@ bool parse_log_level(std::string_view text, LogLevel& level) {
 bool set_log_file(const char* path) {
   const int fd = ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (fd < 0) return false;
-  log_fd.store(fd);
+  const int before = log_fd.load();
+  if (before <= STDERR_FILENO) {
+    log_fd.store(fd);
+  } else {  // again, at a reload: the old number means the new file, also for who writes just now
+    ::dup3(fd, before, O_CLOEXEC);
+    ::close(fd);
+  }
   return true;
 }
 

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/thread_deadline.h"
 #include "net/resolver.h"
 #include "net/tls_session.h"
 
@@ -24,13 +25,16 @@ constexpr size_t kPiecesPerCall = 16;
 
 bool would_block(int error_number) { return error_number == EAGAIN || error_number == EWOULDBLOCK; }
 
-// Waits until `socket` is ready for `events` (or broken, which the next call on it will tell).
+// Waits until `socket` is ready for `events` (or broken, which the next call on it will tell). A
+// shutdown may bring the thread's deadline forward meanwhile.
 Status wait_for(int socket, short events, Monotonic deadline, std::string_view for_what) {
   for (;;) {
-    const Nanoseconds left = deadline - system_clock().monotonic();
-    if (left <= Nanoseconds(0))
+    const Monotonic now = system_clock().monotonic();
+    if (now >= std::min(deadline, ThreadDeadline::current()))
       return fail(ErrorCode::Timeout,
                   fmt::format("the deadline passed while waiting {}", for_what));
+    const Nanoseconds left =
+        std::max<Nanoseconds>(ThreadDeadline::next_look(now, deadline) - now, Nanoseconds(1));
     pollfd entry{socket, events, 0};
     const auto seconds = std::chrono::duration_cast<Seconds>(left);
     const timespec timeout{seconds.count(), (left - seconds).count()};

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "base/thread_deadline.h"
 #include "net/resolver.h"
 #include "net/stream_listener.h"
 
@@ -71,6 +72,23 @@ TEST_F(StreamClientTest, EveryWaitHasADeadline) {
   const auto stuck = (*client)->write(much, in(Milliseconds(100)));
   ASSERT_FALSE(stuck);
   EXPECT_EQ(stuck.error().code, ErrorCode::Timeout);
+}
+
+TEST_F(StreamClientTest, AShutdownCutsAWaitShort) {
+  auto client = StreamClient::connect(address(), nullptr, in(Seconds(5)));
+  ASSERT_TRUE(client) << client.error().message;
+  std::atomic<int64_t> deadline_ns{INT64_MAX};
+  std::thread shutdown([&] {
+    std::this_thread::sleep_for(Milliseconds(50));
+    deadline_ns.store(system_clock().monotonic().time_since_epoch().count());
+  });
+  const ThreadDeadline scope(deadline_ns);
+  char byte;
+  const Monotonic began = system_clock().monotonic();
+  const auto read = (*client)->read({&byte, 1}, began + Seconds(30));
+  shutdown.join();
+  EXPECT_EQ(read.error().code, ErrorCode::Timeout);
+  EXPECT_LT(system_clock().monotonic() - began, Seconds(10));
 }
 
 TEST_F(StreamClientTest, ALargeWriteFinishesWhenThePeerReads) {
