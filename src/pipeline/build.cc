@@ -122,6 +122,8 @@ class PipelineBuilder {
       note_log_level("input:" + name, common.log_level);
       const int number = numbers[section->plugin()]++;
       std::vector<PlannedRoute> routes = read_routes(*section, name, diagnostics_);
+      // What an input with a mistake would have been tagged nobody knows.
+      tags_known_ = tags_known_ && plugin != nullptr;
       if (plugin == nullptr || !common.active) continue;
       InputContext context{.parsers = running_.parsers,
                            .listeners = running_.listeners,
@@ -130,6 +132,7 @@ class PipelineBuilder {
                            .state_directory = location_.place,
                            .metrics = shown_metrics()};
       std::optional<MadeInput> made = plugin->make(*section, context, diagnostics_);
+      tags_known_ = tags_known_ && made;
       if (!made) continue;
       has_forward_ = has_forward_ || plugin->name == "forward";
       // The plugin's number among its like, so that another input more or less changes nothing.
