@@ -11,4 +11,5 @@ import './contract.test';
 import './snapshot.test';
 import './validation.test';
 import './readme.test';
+import './pages.test';
 import './synth.test';
