@@ -51,6 +51,13 @@ constexpr size_t kSpareOffsets = 1024;
 // Renamed while nobody ran: so many names of a directory are looked at.
 constexpr size_t kNamesLookedAt = 10'000;
 
+// "app.log" and what rotation makes of it: "app.log.1", "app-20261123.log".
+bool is_rotated_name(std::string_view path, std::string_view rotated) {
+  path.remove_prefix(path.rfind('/') + 1);
+  rotated.remove_prefix(rotated.rfind('/') + 1);
+  return rotated.starts_with(path.substr(0, path.find('.')));
+}
+
 class TailInput final : public Input, private MultilineOutput {
  public:
   TailInput(TailOptions options, std::string name, const Clock& clock)
@@ -222,7 +229,9 @@ class TailInput final : public Input, private MultilineOutput {
       const auto found = present.find(id);
       if (files_.contains(id) || found == present.end()) continue;
       struct stat status{};
-      if (::stat(found->second.c_str(), &status) != 0 || known.head_bytes == 0) continue;
+      if (::stat(found->second.c_str(), &status) != 0) continue;
+      // Empty when it was last seen: only its inode, which may be used again, and its name tell.
+      if (known.head_bytes == 0 && !is_rotated_name(known.path, found->second)) continue;
       if (static_cast<uint64_t>(status.st_size) <= known.position) continue;
       add(found->second);
       const auto added = files_.find(id);

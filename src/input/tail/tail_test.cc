@@ -217,6 +217,17 @@ TEST_F(Tail, WhatWasRotatedWhileDownIsReadToItsEnd) {
   for (const RecordedRecord& each : sink_.records) EXPECT_EQ(each.tag, tag);
 }
 
+TEST_F(Tail, AFileThatWasEmptyWhenItWasLastSeenAndIsRotatedWhileDown) {
+  write("app.log", "");
+  start({{"Path", path("app.log")}, {"Read_from_Head", "on"}});
+  run_for(20ms);
+  kill();
+  write("app.log", "one\n");
+  fs::rename(path("app.log"), path("app.log.1"));
+  start({{"Path", path("app.log")}, {"Read_from_Head", "on"}});
+  EXPECT_EQ(wait_for(1), Texts{"one"});
+}
+
 TEST_F(Tail, AnotherFileWithTheSameInodeIsReadFromItsStart) {
   write("app.log", "a long first line\n");
   start({{"Read_from_Head", "on"}});
