@@ -3,14 +3,21 @@
 #include <algorithm>
 
 #include "filter/content_modifier/content_modifier.h"
+#include "filter/expect/expect.h"
 #include "filter/grep/grep.h"
 #include "filter/log_to_metrics/log_to_metrics.h"
+#include "filter/lua/lua.h"
 #include "filter/modify/modify.h"
 #include "filter/multiline/multiline.h"
+#include "filter/nest/nest.h"
 #include "filter/parser/parser.h"
 #include "filter/partial_message/partial_message.h"
 #include "filter/record_modifier/record_modifier.h"
+#include "filter/redact/redact.h"
 #include "filter/rewrite_tag/rewrite_tag.h"
+#include "filter/stdout/stdout.h"
+#include "filter/throttle/throttle.h"
+#include "filter/type_converter/type_converter.h"
 #include "input/dummy/dummy.h"
 #include "input/exec/exec.h"
 #include "input/fluentbit_metrics/fluentbit_metrics.h"
@@ -55,14 +62,21 @@ const PluginSet& all_plugins() {
       },
       .filters = {
           &kContentModifierFilter,
+          &kExpectFilter,
           &kGrepFilter,
           &kLogToMetricsFilter,
+          &kLuaFilter,
           &kModifyFilter,
           &kMultilineFilter,
+          &kNestFilter,
           &kParserFilter,
           &kPartialMessageFilter,
           &kRecordModifierFilter,
+          &kRedactFilter,
           &kRewriteTagFilter,
+          &kStdoutFilter,
+          &kThrottleFilter,
+          &kTypeConverterFilter,
       },
       .outputs = {
           &kCloudWatchLogsPlugin,

@@ -22,13 +22,20 @@
 #include "config/classic.h"
 #include "config/diagnostics.h"
 #include "filter/content_modifier/content_modifier.h"
+#include "filter/expect/expect.h"
 #include "filter/grep/grep.h"
+#include "filter/lua/lua.h"
 #include "filter/modify/modify.h"
 #include "filter/multiline/multiline.h"
+#include "filter/nest/nest.h"
 #include "filter/parser/parser.h"
 #include "filter/partial_message/partial_message.h"
 #include "filter/record_modifier/record_modifier.h"
+#include "filter/redact/redact.h"
 #include "filter/rewrite_tag/rewrite_tag.h"
+#include "filter/stdout/stdout.h"
+#include "filter/throttle/throttle.h"
+#include "filter/type_converter/type_converter.h"
 #include "parser/parser_registry.h"
 #include "parser/time_format.h"
 #include "record/json_parser.h"
@@ -153,8 +160,10 @@ class FilterGolden : public testing::TestWithParam<std::string> {
 
   static const FilterPlugin* plugin(const std::string& name) {
     for (const FilterPlugin* known :
-         {&kContentModifierFilter, &kGrepFilter, &kModifyFilter, &kMultilineFilter, &kParserFilter,
-          &kPartialMessageFilter, &kRecordModifierFilter, &kRewriteTagFilter}) {
+         {&kContentModifierFilter, &kExpectFilter, &kGrepFilter, &kLuaFilter, &kModifyFilter,
+          &kMultilineFilter, &kNestFilter, &kParserFilter, &kRedactFilter, &kThrottleFilter,
+          &kTypeConverterFilter, &kPartialMessageFilter, &kRecordModifierFilter,
+          &kRewriteTagFilter}) {
       if (known->name == name) return known;
     }
     return nullptr;

@@ -30,6 +30,9 @@ struct FilterContext {
   const ParserRegistry& parsers;
   // Alias, else plugin.N as Fluent Bit counts: the `[filter:…]` of log lines.
   std::string instance_name = {};
+  // Of the main configuration file: where relative paths are looked for after the working
+  // directory.
+  std::string config_directory = {};
   const Clock& clock = system_clock();
 };
 

@@ -333,7 +333,9 @@ class PipelineBuilder {
       if (!rules) return;
     }
     if (plugin == nullptr || !common.active) return;
-    FilterContext context{.parsers = running_.parsers, .instance_name = name};
+    FilterContext context{.parsers = running_.parsers,
+                          .instance_name = name,
+                          .config_directory = document_.main_directory};
     std::optional<MadeFilter> made = plugin->make(section, context, diagnostics_);
     if (!made) return;
     auto metrics = std::make_unique<FilterMetrics>();

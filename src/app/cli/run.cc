@@ -15,6 +15,7 @@
 #include "app/cli/verbs.h"
 #include "app/plugins.h"
 #include "aws/credentials.h"
+#include "base/exit_request.h"
 #include "base/log.h"
 #include "base/log_levels.h"
 #include "net/early_sockets.h"
@@ -196,6 +197,7 @@ int run_until_signal(const RunArguments& arguments, const std::function<void()>&
   } else {
     log_error("noroshi", "{}", report.summary);
   }
+  if (requested_exit_status() != 0) return requested_exit_status();
   return report.kept ? 0 : 1;  // what is kept is delivered by the next start
 }
 

@@ -58,8 +58,4 @@ class TextEncoder {
   NdjsonOptions ndjson_;
 };
 
-// A well-formed value as msgpack-c's msgpack_object_print() shows it: {"key"=>"value", "list"=>[1,
-// nil]}. Strings are not escaped; bytes of binaries that are not printable become \xHH.
-void write_msgpack_text(std::string& out, std::string_view value);
-
 }  // namespace noroshi

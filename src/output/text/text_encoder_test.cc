@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "output/testing/chunk_builder.h"
+#include "record/msgpack_text.h"
 #include "record/msgpack_writer.h"
 
 namespace noroshi {
