@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <cstdlib>
 
 #include "admin/api_text.h"
+#include "admin/cost_report.h"
 #include "http/http_client.h"
+#include "http/url.h"
 #include "pipeline/metric_collection.h"
 #include "record/json_writer.h"
 
@@ -80,6 +83,20 @@ ServerResponse metrics(const AdminContext& context, std::string_view path) {
   return answer(200, kText, render_metric_lines(families.all(), now.time_since_epoch()));
 }
 
+ServerResponse cost(const Pipeline& pipeline, const ServerRequest& request) {
+  const char* own = std::getenv("AWS_REGION");
+  std::string region = own != nullptr ? own : "";
+  for (auto& [name, value] : parse_query(request.query())) {
+    if (name == "region") region = std::move(value);
+  }
+  const Result<std::string> report =
+      cost_report(take_cost_facts(pipeline, system_clock().wall()), region);
+  if (report) return answer(200, kJson, *report);
+  std::string body = "{\"error\":";
+  write_json_string(body, report.error().message);
+  return answer(report.error().code == ErrorCode::Unavailable ? 503 : 400, kJson, body + "}\n");
+}
+
 }  // namespace
 
 ServerResponse answer_admin_request(const AdminContext& context, const ServerRequest& request) {
@@ -117,6 +134,7 @@ ServerResponse answer_admin_request(const AdminContext& context, const ServerReq
       path == "/api/v2/metrics/prometheus") {
     return metrics(context, path);
   }
+  if (path == "/api/noroshi/v1/cost") return cost(pipeline, request);
   if (path == "/api/v1/storage") return answer(200, kJson, storage_json(pipeline));
   if (path == "/api/v1/plugins") return answer(200, kJson, plugins_json(context.plugins));
   if (path.starts_with("/api/v1/trace/") || path == "/api/v1/traces/") {

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The messages of docs/troubleshoot.md, each provoked: a router is brought into the trouble, and says what the page shows.
+"""The messages of docs/troubleshoot.md (and cost.md), each provoked: a router is brought into the trouble, and says what the page shows.
 
 A block ```log begins with `# NAME`; the scenario test_NAME below must print each of its other lines, apart from times,
 ports, directories, durations and ids. `--show` prints what the scenarios say.
@@ -10,14 +10,15 @@ import json
 import os
 import re
 import socket
+import subprocess
 import sys
 import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import ROOT, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, wait_for
+from harness import BIN, BUCKET, ROOT, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, wait_for
 
-PAGE = (ROOT / "docs/troubleshoot.md").read_text()
+PAGE = "".join((ROOT / f"docs/{name}.md").read_text() for name in ("troubleshoot", "cost"))
 SHOW = "--show" in sys.argv
 ERROR = json.dumps({"level": "ERROR", "message": "payment failed"})
 
@@ -49,7 +50,7 @@ class Messages(SystemTest):
             print(f"--- {name}", *lines, sep="\n")
             return
         wanted = shown(name)
-        self.assertTrue(wanted, f"docs/troubleshoot.md has no block # {name}")
+        self.assertTrue(wanted, f"the pages have no block # {name}")
         got = [comparable(line, self.directory) for line in lines]
         for line in wanted:
             self.assertIn(comparable(line), got)
@@ -161,6 +162,43 @@ class Messages(SystemTest):
             router = self.start_router(config, wait=False)
             self.assertNotEqual(router.wait(30), 0)
         self.said("port_taken")
+
+    def test_cost_too_early(self):
+        self.start()
+        status, answer = fetch(f"http://127.0.0.1:{self.admin}/api/noroshi/v1/cost")
+        self.assertEqual(status, 503)
+        self.said("cost_too_early", answer.decode())
+
+    def test_cost_is_that_of_noroshi_cost(self):
+        self.start()
+        self.send(count=2000)
+        self.send(json.dumps({"level": "INFO", "message": "x" * 200}), count=2000)
+        time.sleep(60)  # before that it refuses
+        status, answer = fetch(f"http://127.0.0.1:{self.admin}/api/noroshi/v1/cost")
+        self.assertEqual((status, "no object has been delivered" in answer.decode()), (503, True), answer)
+        self.deliver()
+        wait_for("the object", lambda: len(self.s3_records()) == 4000)
+        wait_for("its counters", lambda: fetch(f"http://127.0.0.1:{self.admin}/api/noroshi/v1/cost")[0] == 200)
+        report = json.loads(fetch(f"http://127.0.0.1:{self.admin}/api/noroshi/v1/cost?region=us-east-1")[1])
+        measured, month = report["measured"], report["per_month"]
+        self.assertEqual((report["region"], measured["records"], measured["s3_objects"], measured["s3_records_waiting"]),
+                         ("us-east-1", 4000, 1, 0))
+        charged = sum(len(event["message"].encode()) + 26 for event in self.log_events())
+        self.assertEqual(measured["cloudwatch_logs_bytes"], charged)
+        stored = sum(item["Size"] for item in self.s3.list_objects_v2(Bucket=BUCKET)["Contents"])
+        self.assertEqual(measured["s3_bytes"], stored)
+        self.assertAlmostEqual(month["log_text_gb"], measured["log_text_bytes"] * 730 * 3600 / measured["uptime_s"] / 1e9,
+                               delta=0.02 * month["log_text_gb"])  # uptime is shown in whole seconds
+        printed = json.loads(subprocess.run(
+            [BIN / "noroshi", "cost", "--json", "--region", "us-east-1", "--tasks", "1",
+             "--gb-per-month", str(month["log_text_gb"]), "--error-share", str(month["cloudwatch_logs_gb"] / month["log_text_gb"]),
+             "--gzip-ratio", str(month["log_text_gb"] / month["s3_gb"]), "--upload-minutes", str(730 * 60 / month["s3_objects"])],
+            capture_output=True, text=True, check=True).stdout)
+        for mine, its in zip(report["lines"], printed["lines"], strict=True):
+            self.assertEqual(mine["name"], its["name"])
+            for column in ("before", "after"):
+                self.assertAlmostEqual(mine[column], its[column], delta=0.01 + 0.01 * its[column], msg=mine["name"])
+        self.assertEqual(fetch(f"http://127.0.0.1:{self.admin}/api/noroshi/v1/cost?region=mars-1")[0], 400)
 
     def test_journal_full(self):
         self.start(service="    storage.limit 1M")
