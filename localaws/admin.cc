@@ -11,6 +11,7 @@ namespace noroshi::localaws {
 namespace {
 
 constexpr size_t kKeysShown = 1000;
+constexpr uint64_t kRecordsShown = 10'000;
 constexpr int64_t kLifetimeMax = 7 * 24 * 3600;  // seconds
 
 ServerResponse json_response(std::string body, int status = 200) {
@@ -143,6 +144,23 @@ ServerResponse credentials(const AdminContext& context, const ServerRequest& hea
   return json_response("{}\n");
 }
 
+// The lines of a stream, as RecordsStore keeps them.
+ServerResponse records(const AdminContext& context, const Parameters& query) {
+  const std::string* service = find_parameter(query, "service");
+  const std::string* stream = find_parameter(query, "stream");
+  if (service == nullptr || stream == nullptr || (*service != "firehose" && *service != "kinesis"))
+    return json_error(400, "service=firehose or kinesis, and stream=NAME");
+  const auto lines = context.records.read(
+      *service == "firehose" ? RecordsService::Firehose : RecordsService::Kinesis, *stream,
+      number_parameter(query, "from", 0), number_parameter(query, "limit", kRecordsShown));
+  if (!lines) return json_error(lines.error().status == 500 ? 500 : 404, lines.error().message);
+  std::string out;
+  for (const std::string& line : *lines) out.append(line) += '\n';
+  return {.status = 200,
+          .headers = {{"Content-Type", "application/x-ndjson"}},
+          .body = std::move(out)};
+}
+
 }  // namespace
 
 ServerResponse run_admin_request(const AdminContext& context, const ServerRequest& head,
@@ -155,8 +173,9 @@ ServerResponse run_admin_request(const AdminContext& context, const ServerReques
   if (what == "summary") return summary(context);
   if (what == "faults") return faults(context, head, query, body);
   if (what == "requests") return requests(context, head, query);
+  if (what == "records") return records(context, query);
   if (what == "credentials") return credentials(context, head, body);
-  return json_error(404, "health, summary, requests, faults and credentials are here");
+  return json_error(404, "health, summary, requests, records, faults and credentials are here");
 }
 
 }  // namespace noroshi::localaws

@@ -8,6 +8,7 @@
 #include "localaws/faults.h"
 #include "localaws/identity_service.h"
 #include "localaws/logs_store.h"
+#include "localaws/records_store.h"
 #include "localaws/request_log.h"
 #include "localaws/s3_store.h"
 #include "localaws/uri.h"
@@ -21,6 +22,7 @@ inline constexpr size_t kAdminBodyBytesMax = 64 * 1024;
 struct AdminContext {
   const S3Store& s3;
   const LogsStore& logs;
+  RecordsStore& records;
   FaultList& faults;
   RequestLog& requests;
   IdentityContext& identity;

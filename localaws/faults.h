@@ -26,13 +26,14 @@ enum class FaultAction {
   HalfOpen,       // never answers, nothing processed
   HalfOpenAfter,  // processed and stored, never answers
   Truncate,       // processed, half of the answer, then closed
+  Partial,        // PutRecords, PutRecordBatch: some of the records are refused
   Refuse,         // the port is closed for duration_ms (every service)
 };
 [[nodiscard]] std::string_view to_string(FaultAction action);
 
 struct Fault {
   uint64_t id = 0;
-  std::string service = "*";          // s3, logs, sts, credentials
+  std::string service = "*";          // s3, logs, sts, credentials, firehose, kinesis
   std::string operation = "*";        // PutObject …
   std::string content_encoding = {};  // only requests with this Content-Encoding; empty: all
   FaultAction action = FaultAction::None;
@@ -40,6 +41,7 @@ struct Fault {
   int status = 0;          // 0: what the service gives that code
   std::string message = {};
   Milliseconds latency{0};
+  double share = 0.5;        // Partial: of the records
   double rate = 1;           // share of the matching requests, 0 to 1
   int64_t count = -1;        // how many more times; -1: no limit
   Milliseconds duration{0};  // 0: until deleted

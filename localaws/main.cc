@@ -65,6 +65,10 @@ int main(int argc, char** argv) {
       "--container-token", options.container_token,
       "What Authorization must be at the container credentials endpoint; default: anything");
   app.add_option("--bucket", options.buckets, "Makes this bucket at start (repeatable)");
+  app.add_option("--delivery-stream", options.delivery_streams,
+                 "Makes this Firehose delivery stream at start (repeatable)");
+  app.add_option("--stream", options.streams,
+                 "Makes this Kinesis data stream at start (repeatable)");
   app.add_option("--log-group", options.log_groups, "Makes this log group at start (repeatable)");
   app.add_option("--threads", options.threads, "Threads that serve requests")
       ->check(CLI::Range(1, 64))

@@ -15,6 +15,7 @@
 #include "localaws/hashes.h"
 #include "localaws/identity_service.h"
 #include "localaws/logs_service.h"
+#include "localaws/records_service.h"
 #include "localaws/request_log.h"
 #include "localaws/s3_service.h"
 #include "localaws/signature.h"
@@ -26,8 +27,10 @@ namespace {
 constexpr size_t kStsBodyBytesMax = 64 * 1024;
 constexpr Milliseconds kRefuseDelay{100};  // the admin answer leaves first
 constexpr std::string_view kLogsTarget = "Logs_20140328.";
+constexpr std::string_view kFirehoseTarget = "Firehose_20150804.";
+constexpr std::string_view kKinesisTarget = "Kinesis_20131202.";
 
-enum class Kind { S3, Logs, Sts, Credentials, Admin };
+enum class Kind { S3, Logs, Firehose, Kinesis, Sts, Credentials, Admin };
 
 std::string_view name_of(Kind kind) {
   switch (kind) {
@@ -35,6 +38,10 @@ std::string_view name_of(Kind kind) {
       return "s3";
     case Kind::Logs:
       return "logs";
+    case Kind::Firehose:
+      return "firehose";
+    case Kind::Kinesis:
+      return "kinesis";
     case Kind::Sts:
       return "sts";
     case Kind::Credentials:
@@ -49,6 +56,8 @@ Kind kind_of(const ServerRequest& head, const Parameters& query) {
   if (head.path().starts_with(kAdminPrefix)) return Kind::Admin;
   if (is_container_path(head.path())) return Kind::Credentials;
   if (head.header("x-amz-target").starts_with(kLogsTarget)) return Kind::Logs;
+  if (head.header("x-amz-target").starts_with(kFirehoseTarget)) return Kind::Firehose;
+  if (head.header("x-amz-target").starts_with(kKinesisTarget)) return Kind::Kinesis;
   if (const auto claimed = claimed_signature(head, query, Service::S3)) {
     if (claimed->service == "sts") return Kind::Sts;
     if (claimed->service == "logs") return Kind::Logs;
@@ -120,12 +129,16 @@ class LocalAws::Implementation {
     NOROSHI_TRY(lock_directory());
     NOROSHI_ASSIGN(s3_, S3Store::open(options_.data, clock_));
     NOROSHI_ASSIGN(logs_, LogsStore::open(options_.data, clock_));
+    NOROSHI_ASSIGN(records_, RecordsStore::open(options_.data, clock_));
+    records_context_.emplace(RecordsContext{*records_, clock_, options_.account_id});
     s3_context_.emplace(S3Context{*s3_, policy_, clock_});
     logs_context_.emplace(LogsContext{*logs_, clock_, options_.account_id});
     admin_context_.emplace(AdminContext{
-        *s3_, *logs_, faults_, requests_, identity_,
+        *s3_, *logs_, *records_, faults_, requests_, identity_,
         [this](Milliseconds duration) { http_->refuse_connections(duration, kRefuseDelay); }});
     NOROSHI_TRY(make_buckets_and_groups());
+    NOROSHI_TRY(make_streams(RecordsService::Firehose, options_.delivery_streams));
+    NOROSHI_TRY(make_streams(RecordsService::Kinesis, options_.streams));
     HttpServerOptions http;
     http.address = options_.address;
     http.port = options_.port;
@@ -177,7 +190,20 @@ class LocalAws::Implementation {
     return {};
   }
 
+  Status make_streams(RecordsService service, const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
+      const auto made = records_->create(service, name);
+      if (!made && made.error().code != "ResourceInUseException")
+        return fail(ErrorCode::InvalidArgument, fmt::format("{}: {}", name, made.error().message));
+    }
+    return {};
+  }
+
   std::unique_ptr<HttpExchange> open(ServerRequest head);
+  ServerResponse run_records(RecordsService service, const ServerRequest& head,
+                             const Parameters& query, std::string_view operation,
+                             std::string_view body, const std::optional<Fault>& fault,
+                             std::string_view request_id);
   ServerResponse run_logs(const ServerRequest& head, const Parameters& query,
                           std::string_view operation, std::string_view body,
                           std::string_view request_id);
@@ -196,8 +222,10 @@ class LocalAws::Implementation {
   UniqueFd lock_;
   std::unique_ptr<S3Store> s3_;
   std::unique_ptr<LogsStore> logs_;
+  std::unique_ptr<RecordsStore> records_;
   std::optional<S3Context> s3_context_;
   std::optional<LogsContext> logs_context_;
+  std::optional<RecordsContext> records_context_;
   std::optional<AdminContext> admin_context_;
   std::unique_ptr<HttpServer> http_;  // last: its threads end before what they use
 };
@@ -225,6 +253,18 @@ class LocalAws::Implementation::Exchange final : public HttpExchange {
           return server_.run_logs(head_, query_, operation_, body, request_id_);
         });
         break;
+      case Kind::Firehose:
+      case Kind::Kinesis: {
+        const std::string_view target = head_.header("x-amz-target");
+        operation_ = std::string(target.substr(target.find('.') + 1));
+        choose_fault();
+        inner_ = command(kRecordsBodyBytesMax, [this](std::string_view body) {
+          return server_.run_records(
+              kind_ == Kind::Firehose ? RecordsService::Firehose : RecordsService::Kinesis, head_,
+              query_, operation_, body, chosen_.fault, request_id_);
+        });
+        break;
+      }
       case Kind::Sts:
         inner_ = command(kStsBodyBytesMax, [this](std::string_view body) { return run_sts(body); });
         break;
@@ -319,6 +359,7 @@ class LocalAws::Implementation::Exchange final : public HttpExchange {
     if (!chosen_.fault) return true;
     switch (chosen_.fault->action) {
       case FaultAction::None:
+      case FaultAction::Partial:
       case FaultAction::ResetAfter:
       case FaultAction::HalfOpenAfter:
       case FaultAction::Truncate:
@@ -432,6 +473,34 @@ ServerResponse LocalAws::Implementation::run_logs(const ServerRequest& head,
   return logs_response(*std::move(answer), request_id);
 }
 
+ServerResponse LocalAws::Implementation::run_records(
+    RecordsService service, const ServerRequest& head, const Parameters& query,
+    std::string_view operation, std::string_view body, const std::optional<Fault>& fault,
+    std::string_view request_id) {
+  const Service signed_for =
+      service == RecordsService::Firehose ? Service::Firehose : Service::Kinesis;
+  const auto run = [&]() -> Answer<std::string> {
+    if (head.method != "POST" || head.path() != "/")
+      return refuse(404, "UnknownOperationException", "this service takes POST / only");
+    NOROSHI_ASSIGN(const ClaimedSignature claimed, claimed_signature(head, query, signed_for));
+    NOROSHI_ASSIGN(
+        const VerifiedSignature verified,
+        verify_signature(head, query, claimed, signed_for,
+                         hex(hash(HashAlgorithm::Sha256, body)), policy_, clock_.wall()));
+    std::optional<PartialFailure> partial;
+    if (fault && fault->action == FaultAction::Partial) {
+      partial = {.error = fault->error,
+                 .message = fault->message.empty() ? usual_message(fault->error) : fault->message,
+                 .share = fault->share};
+    }
+    return run_records_operation(*records_context_, service, operation, body, verified.region,
+                                 partial);
+  };
+  auto answer = run();
+  if (!answer) return logs_error(answer.error(), request_id);
+  return logs_response(*std::move(answer), request_id);
+}
+
 ServerResponse LocalAws::Implementation::error_response(Kind kind, const AwsError& error,
                                                         const ServerRequest& head,
                                                         std::string_view request_id) {
@@ -442,6 +511,8 @@ ServerResponse LocalAws::Implementation::error_response(Kind kind, const AwsErro
       return sts_error(error, request_id);
     case Kind::Credentials:
     case Kind::Logs:
+    case Kind::Firehose:
+    case Kind::Kinesis:
     case Kind::Admin:
       break;
   }

@@ -1,6 +1,8 @@
 // noroshi-localaws: all services behind one port, told apart by header, signature scope and path.
 //
 //   X-Amz-Target: Logs_20140328.<Operation>                → CloudWatch Logs
+//   X-Amz-Target: Firehose_20150804.<Operation>            → Data Firehose
+//   X-Amz-Target: Kinesis_20131202.<Operation>             → Kinesis Data Streams
 //   scope service "sts", or POST / with a form             → STS
 //   /v1/credentials, /v2/credentials/<id>, /v4/<id>[/task] → ECS and EKS container endpoints
 //   /_localaws/…                                           → administration
@@ -27,6 +29,8 @@ struct Options {
   std::string container_token = {};
   std::vector<std::string> buckets = {};     // made at start
   std::vector<std::string> log_groups = {};  // made at start
+  std::vector<std::string> delivery_streams = {};  // of Firehose, made at start
+  std::vector<std::string> streams = {};           // of Kinesis, made at start
   int threads = 4;
   size_t connections = 512;
   uint64_t seed = 0;  // of faults with a rate; 0: random

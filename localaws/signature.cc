@@ -215,6 +215,10 @@ std::string_view to_string(Service service) {
       return "s3";
     case Service::Logs:
       return "logs";
+    case Service::Firehose:
+      return "firehose";
+    case Service::Kinesis:
+      return "kinesis";
     case Service::Sts:
       break;
   }

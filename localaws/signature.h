@@ -16,7 +16,7 @@
 
 namespace noroshi::localaws {
 
-enum class Service { S3, Logs, Sts };
+enum class Service { S3, Logs, Sts, Firehose, Kinesis };
 [[nodiscard]] std::string_view to_string(Service service);
 
 // What a request says about its own signature; nothing of it is trusted yet.

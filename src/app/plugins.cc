@@ -33,6 +33,9 @@
 #include "output/cloudwatch_logs/cloudwatch_logs.h"
 #include "output/file/file.h"
 #include "output/forward/forward.h"
+#include "output/http/http.h"
+#include "output/kinesis_firehose/kinesis_firehose.h"
+#include "output/kinesis_streams/kinesis_streams.h"
 #include "output/null/null.h"
 #include "output/prometheus_exporter/prometheus_exporter.h"
 #include "output/s3/s3.h"
@@ -82,6 +85,9 @@ const PluginSet& all_plugins() {
           &kCloudWatchLogsPlugin,
           &kFilePlugin,
           &kForwardOutputPlugin,
+          &kHttpOutput,
+          &kKinesisFirehoseOutput,
+          &kKinesisStreamsOutput,
           &kNullPlugin,
           &kPrometheusExporterPlugin,
           &kS3Plugin,

@@ -220,10 +220,23 @@ void CurlTransport::set_connection_options(Nanoseconds remaining) {
   set(CURLOPT_UPLOAD_BUFFERSIZE, kUploadBufferBytes);
   set(CURLOPT_EXPECT_100_TIMEOUT_MS, kExpectWaitMs);
   set(CURLOPT_SSL_VERIFYPEER, options_.verify_tls ? 1L : 0L);
-  set(CURLOPT_SSL_VERIFYHOST, options_.verify_tls ? 2L : 0L);
+  set(CURLOPT_SSL_VERIFYHOST, options_.verify_tls && options_.verify_host ? 2L : 0L);
+  if (!options_.keep_alive) set(CURLOPT_FORBID_REUSE, 1L);
   if (!options_.ca_file.empty()) set(CURLOPT_CAINFO, options_.ca_file.c_str());
   if (!options_.ca_path.empty()) set(CURLOPT_CAPATH, options_.ca_path.c_str());
-  if (!options_.use_proxy_environment) set(CURLOPT_PROXY, "");
+  if (!options_.certificate_file.empty()) {
+    set(CURLOPT_SSLCERT, options_.certificate_file.c_str());
+    // A file that holds both is usual.
+    const std::string& key =
+        options_.key_file.empty() ? options_.certificate_file : options_.key_file;
+    set(CURLOPT_SSLKEY, key.c_str());
+    if (!options_.key_password.empty()) set(CURLOPT_KEYPASSWD, options_.key_password.c_str());
+  }
+  if (!options_.proxy.empty()) {
+    set(CURLOPT_PROXY, options_.proxy.c_str());
+  } else if (!options_.use_proxy_environment) {
+    set(CURLOPT_PROXY, "");
+  }
 }
 
 void CurlTransport::set_body(const HttpRequest& request, Transfer& transfer) {
@@ -300,10 +313,23 @@ Result<HttpResponse> CurlTransport::send(const HttpRequest& request, Monotonic d
   Transfer transfer;
   transfer.response_bytes_max = request.response_bytes_max;
   HeaderList headers;
+  HeaderList connect_to;
   fill(headers, request);
   char error_text[CURL_ERROR_SIZE] = {};
   set_connection_options(remaining);
-  set(CURLOPT_URL, request.url.c_str());
+  // libcurl takes SNI and the expected name from the URL: so that carries the name, and connect_to
+  // the host. The Host header stays the host's.
+  std::string named;
+  if (!options_.tls_name.empty() && url->scheme == "https") {
+    Url with_name = *url;
+    with_name.host = options_.tls_name;
+    with_name.port = url->effective_port();
+    named = with_name.to_string();
+    connect_to.add(fmt::format("::{}:{}", url->host, url->effective_port()));
+    if (!request.headers.find("Host")) headers.add("Host: " + url->authority());
+    set(CURLOPT_CONNECT_TO, connect_to.get());
+  }
+  set(CURLOPT_URL, named.empty() ? request.url.c_str() : named.c_str());
   set_body(request, transfer);
   set(CURLOPT_HTTPHEADER, headers.get());
   set(CURLOPT_HEADERFUNCTION, on_header);
@@ -316,6 +342,7 @@ Result<HttpResponse> CurlTransport::send(const HttpRequest& request, Monotonic d
   // The handle must not keep pointers into this frame.
   curl_easy_setopt(handle_, CURLOPT_ERRORBUFFER, nullptr);
   curl_easy_setopt(handle_, CURLOPT_HTTPHEADER, nullptr);
+  curl_easy_setopt(handle_, CURLOPT_CONNECT_TO, nullptr);
   if (transfer.file_errno != 0) return fail_errno(transfer.file_errno, what + ": reading the body");
   if (transfer.file_short) {
     return fail(ErrorCode::Io, what + ": the file to send is shorter than announced");

@@ -37,6 +37,12 @@ struct RejectedRecord {
   DropReason reason = DropReason::Rejected;
 };
 
+// Records of a batch that earlier attempts settled although the last one did not settle all.
+struct SettledRecords {
+  std::vector<Offset> delivered = {};         // ascending
+  std::vector<RejectedRecord> rejected = {};  // each once
+};
+
 // Records of one group on their way to the destination: memory, or a spool file. Made by
 // open_batch().
 class Batch {
@@ -54,6 +60,9 @@ class Batch {
   [[nodiscard]] virtual bool full() const = 0;
   // Encoded bytes so far (as sent, where known).
   [[nodiscard]] virtual uint64_t bytes() const = 0;
+  // For destinations that answer for each record: asked when the rest of the batch is given up, so
+  // that what arrived is not counted as lost.
+  [[nodiscard]] virtual SettledRecords settled_records() const { return {}; }
 };
 
 // What kind of failure decides the waiting time before the next attempt.

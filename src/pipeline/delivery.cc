@@ -484,14 +484,23 @@ DeliveryWorker::Progress DeliveryWorker::discard_and_rewind(Group& group, Offset
 // ---------------------------------------------------------------------------------
 
 void DeliveryWorker::give_up(Group& group, DropReason reason, const std::string& detail) {
-  metrics_.drop(reason).add(group.records);
+  SettledRecords settled = group.batch->settled_records();
+  const size_t lost = group.records - settled.delivered.size() - settled.rejected.size();
+  metrics_.records.add(settled.delivered.size());
+  count_rejected(settled.rejected, detail);
+  if (lost == 0) return;
+  metrics_.drop(reason).add(lost);
   if (const uint64_t times = give_up_episode_.admit()) {
     log_error("output:" + settings_.instance,
-              "LOST {} records for this destination ({}): {} ({} times)", group.records,
-              to_string(reason), detail, times);
+              "LOST {} records for this destination ({}): {} ({} times)", lost, to_string(reason),
+              detail, times);
   }
   // A copy of what a limit on space pushed out would take the very space.
-  if (reason != DropReason::OutputLimit) bury(group.first, group.next, &group, reason, detail);
+  if (reason == DropReason::OutputLimit) return;
+  std::vector<Offset>& others = settled.delivered;
+  for (const RejectedRecord& record : settled.rejected) others.push_back(record.offset);
+  std::ranges::sort(others);
+  bury(group.first, group.next, &group, reason, detail, others);
 }
 
 void DeliveryWorker::count_rejected(const std::vector<RejectedRecord>& rejected,
@@ -502,16 +511,24 @@ void DeliveryWorker::count_rejected(const std::vector<RejectedRecord>& rejected,
               "LOST {} records for this destination ({}): {} ({} times)", rejected.size(),
               to_string(rejected.front().reason), detail.empty() ? "refused" : detail, times);
   }
-  for (const RejectedRecord& record : rejected) {
-    metrics_.drop(record.reason).add();
-    bury(record.offset, record.offset + 1, nullptr, record.reason, detail);
+  for (const RejectedRecord& record : rejected) metrics_.drop(record.reason).add();
+  // One pass over the journal for each run of neighbours, not for each record.
+  std::vector<RejectedRecord> sorted = rejected;
+  std::ranges::sort(sorted, {}, &RejectedRecord::offset);
+  for (size_t begin = 0, end = 0; begin < sorted.size(); begin = end) {
+    for (end = begin + 1; end < sorted.size() && sorted[end].reason == sorted[begin].reason &&
+                          sorted[end].offset == sorted[end - 1].offset + 1;) {
+      ++end;
+    }
+    bury(sorted[begin].offset, sorted[end - 1].offset + 1, nullptr, sorted[begin].reason, detail);
   }
 }
 
-// Copies the records of [from, to) that belong to `group` (any, if null) to the dead letters. They
+// Copies the records of [from, to) that belong to `group` (any, if null) and are not among `others`
+// (ascending) to the dead letters. They
 // are read from the journal again: a batch keeps encoded bytes only.
 void DeliveryWorker::bury(Offset from, Offset to, const Group* group, DropReason reason,
-                          std::string_view detail) {
+                          std::string_view detail, std::span<const Offset> others) {
   if (!dead_letters_.enabled()) return;
   const std::unique_ptr<JournalReader> reader = journal_.make_reader(from);
   std::vector<uint32_t> selected;
@@ -535,6 +552,7 @@ void DeliveryWorker::bury(Offset from, Offset to, const Group* group, DropReason
       const Offset offset = chunk.offset(selected[i]);
       if (offset < from || offset >= to || (group != nullptr && bounded_key(keys[i]) != group->key))
         continue;
+      if (std::ranges::binary_search(others, offset)) continue;
       dead_letters_.write(chunk, selected[i], reason, detail);
     }
   }

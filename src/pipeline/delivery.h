@@ -24,6 +24,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -106,7 +107,8 @@ class DeliveryWorker {
   Progress discard_and_rewind(Group& group, Offset from, const Error& error);
   void settle(Group& group);
   void give_up(Group& group, DropReason reason, const std::string& detail);
-  void bury(Offset from, Offset to, const Group* group, DropReason reason, std::string_view detail);
+  void bury(Offset from, Offset to, const Group* group, DropReason reason, std::string_view detail,
+            std::span<const Offset> others = {});
   void count_rejected(const std::vector<RejectedRecord>& rejected, std::string_view detail);
   Offset distribute(const ChunkView& chunk, Offset end);
   Group& group_of(std::string_view key);

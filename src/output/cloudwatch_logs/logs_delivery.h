@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "output/cloudwatch_logs/gzip.h"
+#include "output/request/gzip.h"
 #include "output/cloudwatch_logs/log_batch.h"
 #include "output/output.h"
 

@@ -1,17 +1,31 @@
-#include "output/cloudwatch_logs/gzip.h"
+#include "output/request/gzip.h"
 
 #include <isa-l/igzip_lib.h>
+
+#include "base/check.h"
 
 namespace noroshi {
 
 std::optional<std::string_view> Gzip::compress(std::string_view data) {
   // The next size up would not be a gain; so there is no other buffer to find.
   compressed_.resize(data.size());
+  return deflate(data, false);
+}
+
+std::string_view Gzip::compress_always(std::string_view data, bool zlib) {
+  // Stored blocks of 65,535 bytes cost five each; head and tail 18.
+  compressed_.resize(data.size() + data.size() / 65'535 * 5 + 128);
+  const auto compressed = deflate(data, zlib);
+  CHECK(compressed.has_value(), "the buffer holds the largest possible result");
+  return *compressed;
+}
+
+std::optional<std::string_view> Gzip::deflate(std::string_view data, bool zlib) {
   if (!level_buffer_) level_buffer_ = std::make_unique<uint8_t[]>(ISAL_DEF_LVL1_DEFAULT);
 
   isal_zstream stream;
   isal_deflate_stateless_init(&stream);
-  stream.gzip_flag = IGZIP_GZIP;
+  stream.gzip_flag = zlib ? IGZIP_ZLIB : IGZIP_GZIP;
   stream.level = 1;
   stream.level_buf = level_buffer_.get();
   stream.level_buf_size = ISAL_DEF_LVL1_DEFAULT;

@@ -1,0 +1,243 @@
+#include "output/aws_records/aws_records.h"
+
+#include <fmt/format.h>
+#include <zstd.h>
+
+#include <algorithm>
+
+#include "aws/region.h"
+#include "base/check.h"
+#include "config/common_options.h"
+#include "output/aws_records/records_answer.h"
+#include "output/request/http_answer.h"
+#include "output/request/record_encoder.h"
+#include "output/request/replace_dots.h"
+#include "record/json_writer.h"
+#include "record/map_pairs.h"
+#include "record/msgpack_reader.h"
+#include "record/msgpack_writer.h"
+#include "record/record_accessor.h"
+
+namespace noroshi {
+namespace {
+
+constexpr int kZstdLevel = 3;
+// One request; the whole attempt has longer.
+constexpr Nanoseconds kRequestDeadline = Seconds(60);
+
+std::vector<std::string> split_list(std::string_view text) {
+  std::vector<std::string> words;
+  while (!text.empty()) {
+    const size_t comma = text.find(',');
+    if (const std::string_view word = trim(text.substr(0, comma)); !word.empty())
+      words.emplace_back(word);
+    text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
+  }
+  return words;
+}
+
+}  // namespace
+
+// ---- RecordText ---------------------------------------------------------------------------------
+
+RecordText::RecordText(const AwsRecordsOptions& options, bool line_end, bool go_plugin)
+    : log_key_(options.log_key),
+      time_key_(options.time_key),
+      time_key_format_(options.time_key_format),
+      replace_dots_(options.replace_dots),
+      data_keys_(split_list(options.data_keys)),
+      line_end_(line_end),
+      go_plugin_(go_plugin) {}
+
+// The record with its keys chosen and renamed and its time added, in rewritten_.
+bool RecordText::rewrite(Timestamp time, std::string_view record) {
+  std::string chosen;
+  MsgpackWriter writer(chosen);
+  const size_t map = writer.begin_map();
+  uint32_t count = 0;
+  MapPairs pairs(record);
+  for (MapPair pair; pairs.next(pair);) {
+    if (!data_keys_.empty() && std::ranges::find(data_keys_, pair.name) == data_keys_.end())
+      continue;
+    writer.raw(pair.bytes());
+    ++count;
+  }
+  if (!pairs.ok()) return false;
+  if (!time_key_.empty()) {
+    writer.string(time_key_);
+    writer.string(format_time(time_key_format_, time, go_plugin_));
+    ++count;
+  }
+  writer.end_map(map, count);
+  if (!validate_msgpack(chosen)) return false;
+  rewritten_.clear();
+  if (replace_dots_.empty()) {
+    rewritten_ = std::move(chosen);
+  } else {
+    append_with_dots_replaced(rewritten_, chosen, replace_dots_);
+  }
+  return true;
+}
+
+bool RecordText::append(std::string& out, Timestamp time, std::string_view record) {
+  const size_t before = out.size();
+  MsgpackReader reader(record);
+  if (const auto type = reader.peek(); !type || *type != MsgpackType::Map) return false;
+  std::optional<std::string_view> value;
+  if (!log_key_.empty()) {
+    value = find_key(record, log_key_);
+    if (!value) ++log_key_missing_;
+  }
+  bool written = false;
+  if (value) {
+    written = append_value_text(out, *value);
+  } else if (time_key_.empty() && data_keys_.empty() && replace_dots_.empty()) {
+    written = write_json(out, record).has_value();
+  } else {
+    written = rewrite(time, record) && write_json(out, rewritten_).has_value();
+  }
+  if (!written) {
+    out.resize(before);
+    return false;
+  }
+  if (line_end_) out += '\n';
+  // The services take no empty record.
+  if (out.size() == before) out += '\n';
+  return true;
+}
+
+// ---- RecordCompressor ---------------------------------------------------------------------------
+
+struct RecordCompressor::Zstd {
+  std::string compressed;
+  std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context{ZSTD_createCCtx(), ZSTD_freeCCtx};
+};
+
+RecordCompressor::RecordCompressor(RecordCompression compression) : compression_(compression) {}
+RecordCompressor::~RecordCompressor() = default;
+
+std::string_view RecordCompressor::compress(std::string_view data) {
+  switch (compression_) {
+    case RecordCompression::None:
+      return data;
+    case RecordCompression::Gzip:
+      return gzip_.compress_always(data);
+    case RecordCompression::Zlib:
+      return gzip_.compress_always(data, true);
+    case RecordCompression::Zstd:
+      break;
+  }
+  if (!zstd_) zstd_ = std::make_unique<Zstd>();
+  zstd_->compressed.resize(ZSTD_compressBound(data.size()));
+  const size_t size = ZSTD_compressCCtx(zstd_->context.get(), zstd_->compressed.data(),
+                                        zstd_->compressed.size(), data.data(), data.size(),
+                                        kZstdLevel);
+  CHECK(!ZSTD_isError(size), "zstd has a buffer of the size it asked for");
+  return std::string_view(zstd_->compressed).substr(0, size);
+}
+
+// ---- AwsRecordsSender ---------------------------------------------------------------------------
+
+AwsRecordsSender::AwsRecordsSender(Service service, const Clock& clock, MakeClient make_client)
+    : service_(service), clock_(clock), make_client_(std::move(make_client)) {}
+AwsRecordsSender::~AwsRecordsSender() = default;
+
+RequestAnswer AwsRecordsSender::send(std::string_view body, std::span<const uint32_t> items,
+                                     Monotonic deadline) {
+  if (!client_) {
+    auto client = make_client_();
+    if (!client) return RequestAnswer::retry(RetryClass::Auth, client.error().message);
+    client_ = *std::move(client);
+  }
+  AwsRequest request;
+  request.headers.set("Content-Type", "application/x-amz-json-1.1");
+  request.headers.set("X-Amz-Target", service_.target);
+  request.body = body;
+  const auto answer = client_->call(
+      request, std::min(deadline, clock_.monotonic() + kRequestDeadline));
+  if (!answer) return classify_http_error(answer.error());
+  if (!answer->ok()) {
+    const AwsFault& fault = *answer->fault;
+    RequestAnswer refused = RequestAnswer::retry(
+        RetryClass::Auth, fmt::format("{}: {}", service_.target, fault.describe()));
+    refused.retry_after = fault.retry_after;
+    if (fault.status == 413) {
+      refused.kind = RequestAnswer::Kind::TooLarge;
+    } else if (fault.code == "InvalidArgumentException" || fault.code == "ValidationException" ||
+               fault.code == "SerializationException") {
+      refused.kind = RequestAnswer::Kind::Suspect;
+    } else if (fault.kind == AwsFaultKind::Throttled) {
+      refused.retry_class = RetryClass::Throttled;
+    } else if (fault.kind == AwsFaultKind::Transient || fault.kind == AwsFaultKind::ClockSkew) {
+      refused.retry_class = RetryClass::Transient;
+    }
+    return refused;
+  }
+  auto parsed = parse_records_answer(answer->response.body, service_.entries, service_.accepted,
+                                     items.size());
+  if (!parsed) {
+    return RequestAnswer::retry(
+        RetryClass::Transient,
+        fmt::format("{}: HTTP {} that the service did not write (a proxy?): {}", service_.target,
+                    answer->response.status, parsed.error().message));
+  }
+  RequestAnswer sorted = RequestAnswer::answered();
+  for (const uint32_t failed : parsed->failed) sorted.again.push_back(items[failed]);
+  if (!sorted.again.empty()) {
+    sorted.retry_class = parsed->throttled ? RetryClass::Throttled : RetryClass::Transient;
+    sorted.reason = fmt::format("{}: {} of {} records were not accepted: {}", service_.target,
+                                sorted.again.size(), items.size(), parsed->reason);
+  }
+  return sorted;
+}
+
+AwsSettings make_aws_records_settings(const Section& section, const AwsRecordsOptions& options,
+                                      const AwsService& service, const OutputContext& context,
+                                      std::string& destination, Diagnostics& diagnostics) {
+  // Problems of the common options are told by who reads them for every output.
+  Diagnostics told_elsewhere;
+  const OutputCommon common = parse_output_common(section, told_elsewhere);
+  if (!options.region.empty() && !is_region_name(options.region)) {
+    diagnostics.error(section.where_of("region"),
+                      fmt::format("\"{}\" is not the name of an AWS region", options.region));
+  }
+  for (const char* name : {"time_key", "data_keys", "replace_dots"}) {
+    const bool set = (std::string_view(name) == "time_key"    ? !options.time_key.empty()
+                      : std::string_view(name) == "data_keys" ? !options.data_keys.empty()
+                                                              : !options.replace_dots.empty());
+    if (set && !options.log_key.empty()) {
+      diagnostics.warning(section.where_of(name),
+                          fmt::format("{} has no effect on records that have log_key", name));
+    }
+  }
+  // Without asking the network.
+  const std::string region = configured_region(options.region, options.profile, context.aws);
+  AwsSettings settings{
+      .region = options.region,
+      .endpoint = options.endpoint,
+      .port = static_cast<uint16_t>(std::clamp<int64_t>(common.port, 0, UINT16_MAX)),
+      .profile = options.profile,
+      .role_arn = options.role_arn,
+      .external_id = options.external_id,
+      .sts_endpoint = options.sts_endpoint,
+      .tls = common.tls.value_or(true)};
+  settings.transport.connect_timeout = common.net_connect_timeout;
+  settings.transport.verify_tls = common.tls_verify;
+  settings.transport.ca_file = common.tls_ca_file;
+  const auto endpoint = resolve_endpoint(service,
+                                         {.endpoint = settings.endpoint,
+                                          .port = settings.port,
+                                          .region = region.empty() ? "us-east-1" : region,
+                                          .profile = settings.profile,
+                                          .tls = settings.tls},
+                                         context.aws);
+  if (!endpoint) {
+    diagnostics.error(section.where_of("endpoint"), endpoint.error().message);
+    return settings;
+  }
+  destination = region.empty() ? "region from the task's metadata" : region;
+  if (!region.empty() || endpoint->custom) destination += ", " + endpoint->url.to_string();
+  return settings;
+}
+
+}  // namespace noroshi
