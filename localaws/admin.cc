@@ -156,9 +156,8 @@ ServerResponse records(const AdminContext& context, const Parameters& query) {
   if (!lines) return json_error(lines.error().status == 500 ? 500 : 404, lines.error().message);
   std::string out;
   for (const std::string& line : *lines) out.append(line) += '\n';
-  return {.status = 200,
-          .headers = {{"Content-Type", "application/x-ndjson"}},
-          .body = std::move(out)};
+  return {
+      .status = 200, .headers = {{"Content-Type", "application/x-ndjson"}}, .body = std::move(out)};
 }
 
 }  // namespace

@@ -31,8 +31,8 @@ constexpr auto kActions = std::to_array<ActionName>({
     {FaultAction::Partial, "partial"},
     {FaultAction::Refuse, "refuse"},
 });
-constexpr auto kServices =
-    std::to_array<std::string_view>({"*", "s3", "logs", "sts", "credentials", "firehose", "kinesis"});
+constexpr auto kServices = std::to_array<std::string_view>(
+    {"*", "s3", "logs", "sts", "credentials", "firehose", "kinesis"});
 
 std::unexpected<Error> wrong(std::string message) {
   return fail(ErrorCode::InvalidArgument, std::move(message));
@@ -115,16 +115,15 @@ Result<Fault> parse_fault(std::string_view json) {
   std::string action;
   for (const auto& [name, value] : object) NOROSHI_TRY(set_member(fault, name, value, action));
   if (std::ranges::find(kServices, fault.service) == kServices.end()) {
-    return wrong(
-        "\"service\" must be one of s3, logs, sts, credentials, firehose, kinesis, *");
+    return wrong("\"service\" must be one of s3, logs, sts, credentials, firehose, kinesis, *");
   }
   if (action.empty()) action = fault.error.empty() ? "none" : "error";
   const auto known = std::ranges::find(kActions, action, &ActionName::name);
   if (known == kActions.end()) return wrong(fmt::format("unknown \"action\" {}", action));
   fault.action = known->action;
-  const bool needs_code =
-      fault.action == FaultAction::Error || fault.action == FaultAction::ErrorIn200 ||
-      fault.action == FaultAction::Partial;
+  const bool needs_code = fault.action == FaultAction::Error ||
+                          fault.action == FaultAction::ErrorIn200 ||
+                          fault.action == FaultAction::Partial;
   if (needs_code && fault.error.empty()) return wrong("\"error\" (the code) is missing");
   if (fault.action == FaultAction::None && fault.latency == Milliseconds(0)) {
     return wrong("the fault does nothing: give \"action\", \"error\" or \"latency_ms\"");

@@ -25,10 +25,9 @@ struct Call {
 };
 
 std::unexpected<AwsError> invalid(RecordsService service, std::string message) {
-  return refuse(400,
-                service == RecordsService::Firehose ? "InvalidArgumentException"
-                                                    : "ValidationException",
-                std::move(message));
+  return refuse(
+      400, service == RecordsService::Firehose ? "InvalidArgumentException" : "ValidationException",
+      std::move(message));
 }
 
 bool is_name(std::string_view name, size_t longest) {
@@ -58,9 +57,7 @@ Answer<std::string> stream_name(Call& call) {
   return std::string(*name);
 }
 
-std::string sequence_number(uint64_t number) {
-  return fmt::format("4965{:052}", number);
-}
+std::string sequence_number(uint64_t number) { return fmt::format("4965{:052}", number); }
 
 std::optional<uint64_t> parse_sequence_number(std::string_view text) {
   uint64_t number = 0;
@@ -80,8 +77,8 @@ size_t characters(std::string_view text) {
 }
 
 // One entry of Records. Checks what is refused with the whole request.
-Answer<NewRecord> read_record(RecordsService service, simdjson::dom::element element,
-                              size_t number, size_t& bytes) {
+Answer<NewRecord> read_record(RecordsService service, simdjson::dom::element element, size_t number,
+                              size_t& bytes) {
   const auto wrong = [&](std::string_view what) {
     return invalid(service, fmt::format("1 validation error detected: 'records.{}.member': {}",
                                         number + 1, what));
@@ -101,7 +98,8 @@ Answer<NewRecord> read_record(RecordsService service, simdjson::dom::element ele
     size += key.size();
     most = kKinesisRecordBytesMax;
   }
-  if (size > most) return wrong(fmt::format("Member must have length less than or equal to {}", most));
+  if (size > most)
+    return wrong(fmt::format("Member must have length less than or equal to {}", most));
   bytes += size;
   return NewRecord{.key = std::string(key), .data = std::string(data)};
 }
@@ -183,7 +181,8 @@ Answer<std::string> list(Call& call) {
     names += json_text(name);
   }
   return call.service == RecordsService::Firehose
-             ? fmt::format(R"({{"DeliveryStreamNames":[{}],"HasMoreDeliveryStreams":false}})", names)
+             ? fmt::format(R"({{"DeliveryStreamNames":[{}],"HasMoreDeliveryStreams":false}})",
+                           names)
              : fmt::format(R"({{"StreamNames":[{}],"HasMoreStreams":false}})", names);
 }
 
@@ -208,11 +207,10 @@ Answer<std::string> describe(Call& call) {
 Answer<std::string> list_shards(Call& call) {
   NOROSHI_ASSIGN(const std::string stream, stream_name(call));
   NOROSHI_TRY(call.context.store.count(call.service, stream));
-  return fmt::format(
-      R"({{"Shards":[{{"ShardId":{},"HashKeyRange":{{"StartingHashKey":"0",)"
-      R"("EndingHashKey":"340282366920938463463374607431768211455"}},)"
-      R"("SequenceNumberRange":{{"StartingSequenceNumber":{}}}}}]}})",
-      json_text(kShard), json_text(sequence_number(0)));
+  return fmt::format(R"({{"Shards":[{{"ShardId":{},"HashKeyRange":{{"StartingHashKey":"0",)"
+                     R"("EndingHashKey":"340282366920938463463374607431768211455"}},)"
+                     R"("SequenceNumberRange":{{"StartingSequenceNumber":{}}}}}]}})",
+                     json_text(kShard), json_text(sequence_number(0)));
 }
 
 // "<number> <stream>" in base64: opaque to clients.
@@ -226,7 +224,8 @@ Answer<std::string> shard_iterator(Call& call) {
     from = count;
   } else if (type == "AT_SEQUENCE_NUMBER" || type == "AFTER_SEQUENCE_NUMBER") {
     const auto number = parse_sequence_number(sequence.value_or(""));
-    if (!number) return refuse(400, "InvalidArgumentException", "StartingSequenceNumber is invalid");
+    if (!number)
+      return refuse(400, "InvalidArgumentException", "StartingSequenceNumber is invalid");
     from = *number + (type == "AFTER_SEQUENCE_NUMBER" ? 1 : 0);
   } else if (type != "TRIM_HORIZON") {
     return refuse(400, "InvalidArgumentException",
@@ -247,8 +246,8 @@ Answer<std::string> get_records(Call& call) {
     return refuse(400, "InvalidArgumentException", "The shard iterator is invalid");
   }
   const std::string stream = text->substr(space + 1);
-  const size_t most = static_cast<size_t>(std::clamp<int64_t>(limit.value_or(kGetRecordsMax), 1,
-                                                              kGetRecordsMax));
+  const size_t most =
+      static_cast<size_t>(std::clamp<int64_t>(limit.value_or(kGetRecordsMax), 1, kGetRecordsMax));
   NOROSHI_ASSIGN(const auto lines, call.context.store.read(call.service, stream, from, most));
   std::string records;
   simdjson::dom::parser parser;
@@ -262,15 +261,14 @@ Answer<std::string> get_records(Call& call) {
         line["time"].get(time) != simdjson::SUCCESS) {
       return internal_error("a stored record is damaged");
     }
-    records += fmt::format(
-        R"({}{{"SequenceNumber":{},"ApproximateArrivalTimestamp":{}.{:03},"Data":{},)"
-        R"("PartitionKey":{}}})",
-        i > 0 ? "," : "", json_text(sequence_number(from + i)), time / 1000, time % 1000,
-        json_text(data), json_text(key));
+    records +=
+        fmt::format(R"({}{{"SequenceNumber":{},"ApproximateArrivalTimestamp":{}.{:03},"Data":{},)"
+                    R"("PartitionKey":{}}})",
+                    i > 0 ? "," : "", json_text(sequence_number(from + i)), time / 1000,
+                    time % 1000, json_text(data), json_text(key));
   }
-  return fmt::format(
-      R"({{"Records":[{}],"NextShardIterator":{},"MillisBehindLatest":0}})", records,
-      json_text(base64(fmt::format("{} {}", from + lines.size(), stream))));
+  return fmt::format(R"({{"Records":[{}],"NextShardIterator":{},"MillisBehindLatest":0}})", records,
+                     json_text(base64(fmt::format("{} {}", from + lines.size(), stream))));
 }
 
 }  // namespace

@@ -15,11 +15,11 @@
 namespace noroshi::localaws {
 
 inline constexpr size_t kPutRecordsMax = 500;
-inline constexpr size_t kFirehoseRecordBytesMax = 1000 << 10;   // decoded
-inline constexpr size_t kFirehoseRequestBytesMax = 4 << 20;     // decoded
-inline constexpr size_t kKinesisRecordBytesMax = 1 << 20;       // decoded, with the partition key
-inline constexpr size_t kKinesisRequestBytesMax = 5 << 20;      // the same
-inline constexpr size_t kPartitionKeyMax = 256;                 // characters
+inline constexpr size_t kFirehoseRecordBytesMax = 1000 << 10;  // decoded
+inline constexpr size_t kFirehoseRequestBytesMax = 4 << 20;    // decoded
+inline constexpr size_t kKinesisRecordBytesMax = 1 << 20;      // decoded, with the partition key
+inline constexpr size_t kKinesisRequestBytesMax = 5 << 20;     // the same
+inline constexpr size_t kPartitionKeyMax = 256;                // characters
 // On the wire: base64 and the JSON around it.
 inline constexpr size_t kRecordsBodyBytesMax = 16 << 20;
 

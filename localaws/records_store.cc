@@ -79,7 +79,7 @@ Answer<void> RecordsStore::create(RecordsService service, std::string_view strea
 
 Answer<void> RecordsStore::remove(RecordsService service, std::string_view stream) {
   MutexLock lock(mutex_);
-  NOROSHI_ASSIGN(Stream* found, find(service, stream));
+  NOROSHI_ASSIGN(Stream * found, find(service, stream));
   ::unlink(found->path.c_str());
   streams_.erase({service, std::string(stream)});
   return {};
@@ -99,7 +99,7 @@ Answer<uint64_t> RecordsStore::append(RecordsService service, std::string_view s
   const auto time =
       std::chrono::duration_cast<Milliseconds>(clock_.wall().time_since_epoch()).count();
   MutexLock lock(mutex_);
-  NOROSHI_ASSIGN(Stream* found, find(service, stream));
+  NOROSHI_ASSIGN(Stream * found, find(service, stream));
   Stream& target = *found;
   std::string lines;
   std::vector<uint64_t> positions;
@@ -123,14 +123,14 @@ Answer<uint64_t> RecordsStore::append(RecordsService service, std::string_view s
 
 Answer<uint64_t> RecordsStore::count(RecordsService service, std::string_view stream) {
   MutexLock lock(mutex_);
-  NOROSHI_ASSIGN(Stream* found, find(service, stream));
+  NOROSHI_ASSIGN(Stream * found, find(service, stream));
   return found->positions.size();
 }
 
 Answer<std::vector<std::string>> RecordsStore::read(RecordsService service, std::string_view stream,
                                                     uint64_t from, size_t records_max) {
   MutexLock lock(mutex_);
-  NOROSHI_ASSIGN(Stream* found, find(service, stream));
+  NOROSHI_ASSIGN(Stream * found, find(service, stream));
   std::vector<std::string> lines;
   size_t bytes = 0;
   for (uint64_t i = from; i < found->positions.size() && lines.size() < records_max &&

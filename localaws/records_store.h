@@ -23,7 +23,7 @@ enum class RecordsService { Firehose, Kinesis };
 [[nodiscard]] std::string_view to_string(RecordsService service);
 
 struct NewRecord {
-  std::string key = {};  // partition key; Firehose: empty
+  std::string key = {};   // partition key; Firehose: empty
   std::string data = {};  // base64
 };
 

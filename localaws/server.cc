@@ -485,8 +485,8 @@ ServerResponse LocalAws::Implementation::run_records(
     NOROSHI_ASSIGN(const ClaimedSignature claimed, claimed_signature(head, query, signed_for));
     NOROSHI_ASSIGN(
         const VerifiedSignature verified,
-        verify_signature(head, query, claimed, signed_for,
-                         hex(hash(HashAlgorithm::Sha256, body)), policy_, clock_.wall()));
+        verify_signature(head, query, claimed, signed_for, hex(hash(HashAlgorithm::Sha256, body)),
+                         policy_, clock_.wall()));
     std::optional<PartialFailure> partial;
     if (fault && fault->action == FaultAction::Partial) {
       partial = {.error = fault->error,

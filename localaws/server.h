@@ -27,8 +27,8 @@ struct Options {
   std::string region = {};  // empty: any is taken, us-east-1 stands in ARNs
   std::string account_id = "000000000000";
   std::string container_token = {};
-  std::vector<std::string> buckets = {};     // made at start
-  std::vector<std::string> log_groups = {};  // made at start
+  std::vector<std::string> buckets = {};           // made at start
+  std::vector<std::string> log_groups = {};        // made at start
   std::vector<std::string> delivery_streams = {};  // of Firehose, made at start
   std::vector<std::string> streams = {};           // of Kinesis, made at start
   int threads = 4;

@@ -31,14 +31,21 @@
 #include "input/tcp/tcp.h"
 #include "input/udp/udp.h"
 #include "output/cloudwatch_logs/cloudwatch_logs.h"
+#include "output/datadog/datadog.h"
 #include "output/file/file.h"
 #include "output/forward/forward.h"
 #include "output/http/http.h"
+#include "output/kafka/kafka.h"
 #include "output/kinesis_firehose/kinesis_firehose.h"
 #include "output/kinesis_streams/kinesis_streams.h"
+#include "output/loki/loki.h"
+#include "output/nrlogs/nrlogs.h"
 #include "output/null/null.h"
+#include "output/opensearch/opensearch.h"
+#include "output/opentelemetry/opentelemetry.h"
 #include "output/prometheus_exporter/prometheus_exporter.h"
 #include "output/s3/s3.h"
+#include "output/splunk/splunk.h"
 #include "output/stdout/stdout.h"
 #include "output/syslog/syslog.h"
 #include "output/tcp/tcp.h"
@@ -83,14 +90,22 @@ const PluginSet& all_plugins() {
       },
       .outputs = {
           &kCloudWatchLogsPlugin,
+          &kDatadogOutput,
+          &kEsOutput,
           &kFilePlugin,
           &kForwardOutputPlugin,
           &kHttpOutput,
+          &kKafkaOutput,
           &kKinesisFirehoseOutput,
           &kKinesisStreamsOutput,
+          &kLokiOutput,
+          &kNrlogsOutput,
           &kNullPlugin,
+          &kOpensearchOutput,
+          &kOpentelemetryOutput,
           &kPrometheusExporterPlugin,
           &kS3Plugin,
+          &kSplunkOutput,
           &kStdoutPlugin,
           &kSyslogOutputPlugin,
           &kTcpOutputPlugin,

@@ -93,10 +93,10 @@ struct HttpTransportOptions {
   Nanoseconds stall_timeout = Seconds(30);
   // CloudWatch Logs closes idle connections after 6 s; reusing one at 5.9 s is a lost request.
   Nanoseconds keep_alive_idle_max = Seconds(4);
-  bool keep_alive = true;     // off: every request has a connection of its own
-  bool verify_tls = true;     // certificate chain and host name
-  bool verify_host = true;    // off: the chain only
-  std::string ca_file = {};   // PEM bundle; empty: the system's
+  bool keep_alive = true;    // off: every request has a connection of its own
+  bool verify_tls = true;    // certificate chain and host name
+  bool verify_host = true;   // off: the chain only
+  std::string ca_file = {};  // PEM bundle; empty: the system's
   std::string ca_path = {};
   std::string certificate_file = {};  // ours, PEM, for mutual TLS
   std::string key_file = {};          // its key

@@ -154,6 +154,31 @@ TEST(CurlTransport, SendsExactlyWhatWasAskedAndKeepsTheConnection) {
   EXPECT_EQ(body_seen, content);
 }
 
+TEST(CurlTransport, AProxyIsAskedForTheWholeUrl) {
+  std::string head_seen;
+  RawServer proxy([&](const std::string& head, const std::string&) {
+    head_seen = head;
+    return ok("by proxy");
+  });
+  const auto transport = make_curl_transport({.proxy = proxy.url("")});
+  HttpRequest request;
+  request.url = "http://collector.invalid:8080/in?x=1";
+  const auto response = transport->send(request, in(Seconds(5)));
+  ASSERT_TRUE(response) << response.error().message;
+  EXPECT_EQ(response->body, "by proxy");
+  EXPECT_TRUE(head_seen.starts_with("GET http://collector.invalid:8080/in?x=1 HTTP/1.1\r\n"))
+      << head_seen;
+}
+
+TEST(CurlTransport, WithoutKeepAliveEveryRequestHasItsConnection) {
+  RawServer server([](const std::string&, const std::string&) { return ok("answer"); });
+  const auto transport = make_curl_transport({.keep_alive = false});
+  HttpRequest request;
+  request.url = server.url();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(transport->send(request, in(Seconds(5))));
+  EXPECT_EQ(server.connections(), 3);
+}
+
 TEST(CurlTransport, GetHeadDeleteAndEmptyPut) {
   std::string head_seen;
   RawServer server([&](const std::string& head, const std::string&) {

@@ -129,9 +129,9 @@ std::string_view RecordCompressor::compress(std::string_view data) {
   }
   if (!zstd_) zstd_ = std::make_unique<Zstd>();
   zstd_->compressed.resize(ZSTD_compressBound(data.size()));
-  const size_t size = ZSTD_compressCCtx(zstd_->context.get(), zstd_->compressed.data(),
-                                        zstd_->compressed.size(), data.data(), data.size(),
-                                        kZstdLevel);
+  const size_t size =
+      ZSTD_compressCCtx(zstd_->context.get(), zstd_->compressed.data(), zstd_->compressed.size(),
+                        data.data(), data.size(), kZstdLevel);
   CHECK(!ZSTD_isError(size), "zstd has a buffer of the size it asked for");
   return std::string_view(zstd_->compressed).substr(0, size);
 }
@@ -153,8 +153,8 @@ RequestAnswer AwsRecordsSender::send(std::string_view body, std::span<const uint
   request.headers.set("Content-Type", "application/x-amz-json-1.1");
   request.headers.set("X-Amz-Target", service_.target);
   request.body = body;
-  const auto answer = client_->call(
-      request, std::min(deadline, clock_.monotonic() + kRequestDeadline));
+  const auto answer =
+      client_->call(request, std::min(deadline, clock_.monotonic() + kRequestDeadline));
   if (!answer) return classify_http_error(answer.error());
   if (!answer->ok()) {
     const AwsFault& fault = *answer->fault;

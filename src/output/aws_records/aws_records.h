@@ -36,9 +36,10 @@ void add_aws_records_options(OptionTable<Options>& table) {
   const auto text = [](std::string AwsRecordsOptions::* member) {
     return static_cast<std::string O::*>(member);
   };
-  table.option("region", text(&AwsRecordsOptions::region),
-               "AWS region. Not set: AWS_REGION, AWS_DEFAULT_REGION, the profile, the task's or "
-               "instance's metadata.")
+  table
+      .option("region", text(&AwsRecordsOptions::region),
+              "AWS region. Not set: AWS_REGION, AWS_DEFAULT_REGION, the profile, the task's or "
+              "instance's metadata.")
       .option("log_key", text(&AwsRecordsOptions::log_key),
               "Send the value of this key instead of the whole record. A record without it is sent "
               "whole.")
@@ -58,8 +59,8 @@ void add_aws_records_options(OptionTable<Options>& table) {
                {"zlib", RecordCompression::Zlib},
                {"zstd", RecordCompression::Zstd}},
               "Compress every service record by itself.")
-      .option("simple_aggregation",
-              static_cast<bool O::*>(&AwsRecordsOptions::simple_aggregation), "off",
+      .option("simple_aggregation", static_cast<bool O::*>(&AwsRecordsOptions::simple_aggregation),
+              "off",
               "Put as many log records into one service record as fit, a line each. Firehose bills "
               "in steps of 5 KB a record.")
       .option("append_newline",
@@ -121,8 +122,8 @@ class AwsRecordsSender {
   // outlives the sender.
   using MakeClient = std::function<Result<std::unique_ptr<AwsClient>>()>;
   struct Service {
-    std::string_view target;    // X-Amz-Target
-    std::string_view entries;   // of the answer: parse_records_answer()
+    std::string_view target;   // X-Amz-Target
+    std::string_view entries;  // of the answer: parse_records_answer()
     std::string_view accepted;
   };
   AwsRecordsSender(Service service, const Clock& clock, MakeClient make_client);
@@ -141,11 +142,8 @@ class AwsRecordsSender {
 
 // Checks what both plugins check, and makes the settings of their client. `destination` gets region
 // and endpoint as the effective pipeline shows them.
-[[nodiscard]] AwsSettings make_aws_records_settings(const Section& section,
-                                                    const AwsRecordsOptions& options,
-                                                    const AwsService& service,
-                                                    const OutputContext& context,
-                                                    std::string& destination,
-                                                    Diagnostics& diagnostics);
+[[nodiscard]] AwsSettings make_aws_records_settings(
+    const Section& section, const AwsRecordsOptions& options, const AwsService& service,
+    const OutputContext& context, std::string& destination, Diagnostics& diagnostics);
 
 }  // namespace noroshi

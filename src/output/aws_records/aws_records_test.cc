@@ -13,10 +13,10 @@
 namespace noroshi {
 namespace {
 
+using testing::ChunkBuilder;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::ChunkBuilder;
 using testing::kRecordTime;
 
 std::string encoded(std::string_view bytes) {
@@ -66,9 +66,9 @@ TEST_F(AwsRecordsTest, WhatARecordHolds) {
             firehose("{\"n\":0,\"t\":\"2025-11-23T02:53:00\"}\n"));
   EXPECT_EQ(firehose_body({{"data_keys", "n"}, {"time_key", "t"}, {"time_key_format", "%L"}}),
             firehose("{\"n\":0,\"t\":\"123456789\"}\n"));
-  EXPECT_EQ(firehose_body({{"data_keys", "n"}, {"time_key", "t"}, {"time_key_format", "%L"}},
-                          "firehose"),
-            firehose("{\"n\":0,\"t\":\"123\"}\n"));
+  EXPECT_EQ(
+      firehose_body({{"data_keys", "n"}, {"time_key", "t"}, {"time_key_format", "%L"}}, "firehose"),
+      firehose("{\"n\":0,\"t\":\"123\"}\n"));
   EXPECT_EQ(firehose_body({{"replace_dots", "_"}}),
             firehose("{\"n\":0,\"log\":\"line\",\"a_b\":true}\n"));
   EXPECT_EQ(firehose_body({{"append_newline", "off"}, {"log_key", "log"}}), firehose("line"));
@@ -77,7 +77,8 @@ TEST_F(AwsRecordsTest, WhatARecordHolds) {
 TEST_F(AwsRecordsTest, SimpleAggregationPutsManyLinesIntoOneRecord) {
   use(kKinesisFirehoseOutput,
       {{"delivery_stream", "logs"}, {"simple_aggregation", "on"}, {"log_key", "n"}});
-  fake_.http.answer(200, R"({"FailedPutCount":1,"RequestResponses":[{"ErrorCode":"InternalFailure"}]})");
+  fake_.http.answer(200,
+                    R"({"FailedPutCount":1,"RequestResponses":[{"ErrorCode":"InternalFailure"}]})");
   fake_.http.answer(200, R"({"FailedPutCount":0,"RequestResponses":[{"RecordId":"1"}]})");
   EXPECT_EQ(fill(records(3)), 3u);
   EXPECT_EQ(deliver().outcome, Delivery::Outcome::Retry);
@@ -93,7 +94,8 @@ TEST_F(AwsRecordsTest, OnlyWhatWasNotAcceptedIsSentAgain) {
   fake_.http.answer(200, R"({"FailedPutCount":2,"RequestResponses":[{"RecordId":"1"},
       {"ErrorCode":"ServiceUnavailableException","ErrorMessage":"Slow down."},{"RecordId":"2"},
       {"ErrorCode":"ServiceUnavailableException","ErrorMessage":"Slow down."}]})");
-  fake_.http.answer(200, R"({"FailedPutCount":0,"RequestResponses":[{"RecordId":"3"},{"RecordId":"4"}]})");
+  fake_.http.answer(
+      200, R"({"FailedPutCount":0,"RequestResponses":[{"RecordId":"3"},{"RecordId":"4"}]})");
   const Delivery first = deliver(records(4));
   EXPECT_EQ(first.outcome, Delivery::Outcome::Retry);
   EXPECT_EQ(first.reason,
@@ -124,7 +126,8 @@ TEST_F(AwsRecordsTest, KinesisRequest) {
                                         encoded("a\n") + R"(","PartitionKey":"pod-1"},{"Data":")" +
                                         encoded("b\n") + R"(","PartitionKey":"17"},{"Data":")" +
                                         encoded("c\n") + R"(","PartitionKey":")"));
-  fake_.http.answer(200, R"({"FailedRecordCount":0,"Records":[{"SequenceNumber":"3","ShardId":"s"}]})");
+  fake_.http.answer(200,
+                    R"({"FailedRecordCount":0,"Records":[{"SequenceNumber":"3","ShardId":"s"}]})");
   EXPECT_EQ(deliver().outcome, Delivery::Outcome::Delivered);
   EXPECT_EQ(request(1).body, R"({"StreamName":"events","Records":[{"Data":")" + encoded("b\n") +
                                  R"(","PartitionKey":"17"}]})");
@@ -231,7 +234,8 @@ TEST(RecordsAnswer, OnlyAnAnswerForEveryRecordCounts) {
   EXPECT_FALSE(parse("{}", 0));
   EXPECT_FALSE(parse("", 0));
   const auto failed = parse(
-      R"({"Records":[{"ErrorCode":"InternalFailure"},{"SequenceNumber":"1"},{"ErrorCode":"x"}]})", 3);
+      R"({"Records":[{"ErrorCode":"InternalFailure"},{"SequenceNumber":"1"},{"ErrorCode":"x"}]})",
+      3);
   ASSERT_TRUE(failed);
   EXPECT_THAT(failed->failed, ElementsAre(0, 2));
   EXPECT_FALSE(failed->throttled);

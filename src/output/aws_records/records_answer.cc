@@ -40,9 +40,9 @@ Result<RecordsAnswer> parse_records_answer(std::string_view body, std::string_vi
       }
       parsed.failed.push_back(index);
     } else if (entry[accepted].get(id) != simdjson::SUCCESS || id.empty()) {
-      return fail(ErrorCode::Corrupt,
-                  fmt::format("entry {} of the answer has neither {} nor ErrorCode", index,
-                              accepted));
+      return fail(
+          ErrorCode::Corrupt,
+          fmt::format("entry {} of the answer has neither {} nor ErrorCode", index, accepted));
     }
     ++index;
   }

@@ -17,7 +17,7 @@ namespace noroshi {
 struct RecordsAnswer {
   // Indexes of the records that were not accepted, ascending.
   std::vector<uint32_t> failed = {};
-  bool throttled = false;  // at least one of them for its stream's throughput
+  bool throttled = false;   // at least one of them for its stream's throughput
   std::string reason = {};  // of the first of them: "ServiceUnavailableException: Slow down."
 };
 

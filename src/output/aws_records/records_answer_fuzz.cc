@@ -1,5 +1,5 @@
-// Whatever Firehose or Kinesis, or something in its place, answers: parsed without a crash, and what
-// counts as failed is among what was sent.
+// Whatever Firehose or Kinesis, or something in its place, answers: parsed without a crash, and
+// what counts as failed is among what was sent.
 #include <cstdint>
 #include <string_view>
 
@@ -11,8 +11,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const size_t count = data[0] & 15;
   const std::string_view body(reinterpret_cast<const char*>(data) + 1, size - 1);
   const bool firehose = (data[0] & 16) != 0;
-  const auto answer = noroshi::parse_records_answer(body, firehose ? "RequestResponses" : "Records",
-                                                    firehose ? "RecordId" : "SequenceNumber", count);
+  const auto answer =
+      noroshi::parse_records_answer(body, firehose ? "RequestResponses" : "Records",
+                                    firehose ? "RecordId" : "SequenceNumber", count);
   if (!answer) return 0;
   CHECK(answer->failed.size() <= count, "more failed than were sent");
   for (size_t i = 0; i < answer->failed.size(); ++i) {

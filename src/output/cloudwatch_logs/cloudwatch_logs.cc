@@ -385,7 +385,7 @@ const OptionTable<CloudWatchLogsOptions>& cloudwatch_logs_option_table() {
           .option("log_stream_template", &O::log_stream_template, "Log stream by record accessors.")
           .option("default_log_group_name", &O::default_log_group_name, "fluentbit-default",
                   "Where a $(key) of log_group_name is missing.")
-          .option("default_log_stream_name", &O::default_log_stream_name, "fluentbit-default",
+          .option("default_log_stream_name", &O::default_log_stream_name, "/fluentbit-default",
                   "Where a $(key) of log_stream_name or log_stream_template is missing.")
           .option(
               "log_key", &O::log_key,

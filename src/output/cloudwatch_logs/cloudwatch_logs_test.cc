@@ -205,7 +205,7 @@ TEST_F(CloudWatchLogsTest, GoPluginSection) {
   std::vector<std::string_view> groups;
   made->output->group(chunk.view(), chunk.all(), groups);
   EXPECT_EQ(groups.at(0), "/x/t1\np");
-  EXPECT_EQ(groups.at(1), "/x/t1\nfluentbit-default");
+  EXPECT_EQ(groups.at(1), "/x/t1\n/fluentbit-default");
 }
 
 TEST_F(CloudWatchLogsTest, GoPluginKnowsTheTask) {
@@ -228,7 +228,7 @@ TEST_F(CloudWatchLogsTest, GoPluginKnowsTheTask) {
   EXPECT_EQ(names(*make(pairs)->output), "/x/prod\n158d-t");
   EXPECT_EQ(http_.requests().size(), 2u);
   variables_.erase("ECS_CONTAINER_METADATA_URI_V4");
-  EXPECT_EQ(names(*make(pairs)->output), "unknown\nfluentbit-default");
+  EXPECT_EQ(names(*make(pairs)->output), "unknown\n/fluentbit-default");
 }
 
 TEST_F(CloudWatchLogsTest, GoPluginUuid) {

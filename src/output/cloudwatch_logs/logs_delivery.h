@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "output/request/gzip.h"
 #include "output/cloudwatch_logs/log_batch.h"
 #include "output/output.h"
+#include "output/request/gzip.h"
 
 namespace noroshi {
 

@@ -114,8 +114,7 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   const size_t errors_before = diagnostics.error_count();
   const HttpOutputOptions options = http_option_table().parse(section, diagnostics);
   HttpConnection connection = make_http_connection(section, options, false, diagnostics);
-  RecordEncoderOptions encoder =
-      make_record_encoder_options(options, options.format, diagnostics);
+  RecordEncoderOptions encoder = make_record_encoder_options(options, options.format, diagnostics);
   HttpProtocolOptions protocol{.path = absolute_path(options.uri),
                                .method = options.http_method,
                                .header_tag = options.header_tag,
@@ -130,8 +129,7 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   }
   if (diagnostics.error_count() != errors_before) return std::nullopt;
   MadeOutput made;
-  made.destination =
-      fmt::format("{} {}{}", protocol.method, connection.base_url, protocol.path);
+  made.destination = fmt::format("{} {}{}", protocol.method, connection.base_url, protocol.path);
   ItemOutputSettings settings{.identity = http_identity("http", connection, protocol.path),
                               .request_interval = context.flush.value_or(Seconds(1))};
   made.output = make_item_output(

@@ -7,10 +7,10 @@
 namespace noroshi {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::Not;
 using testing::ChunkBuilder;
+using ::testing::HasSubstr;
 using testing::kRecordTime;
+using ::testing::Not;
 
 class HttpOutputTest : public testing::OutputFixture {
  protected:
@@ -54,11 +54,12 @@ TEST_F(HttpOutputTest, Formats) {
             "{\"a\":1}\n{\"b\":\"x\"}\n");
   EXPECT_EQ(body_of({{"Format", "json_stream"}, {"Json_Date_Key", "false"}}),
             "{\"a\":1}{\"b\":\"x\"}");
-  EXPECT_EQ(body_of({{"Format", "json"},
-                     {"Json_Date_Key", "@t"},
-                     {"Json_Date_Format", "iso8601"},
-                     {"http_method", "PUT"}}),
-            R"([{"@t":"2025-11-23T02:53:00.123456Z","a":1},{"@t":"2025-11-23T02:53:00.123456Z","b":"x"}])");
+  EXPECT_EQ(
+      body_of({{"Format", "json"},
+               {"Json_Date_Key", "@t"},
+               {"Json_Date_Format", "iso8601"},
+               {"http_method", "PUT"}}),
+      R"([{"@t":"2025-11-23T02:53:00.123456Z","a":1},{"@t":"2025-11-23T02:53:00.123456Z","b":"x"}])");
   EXPECT_EQ(request(2).method, "PUT");
   EXPECT_EQ(body_of({{"Format", "gelf"}, {"Gelf_Short_Message_Key", "b"}}),
             "{\"version\":\"1.1\",\"short_message\":\"x\",\"timestamp\":1763866380.123}\n");

@@ -82,8 +82,8 @@ class FirehoseProtocol final : public ItemProtocol {
 
 bool is_stream_name(std::string_view name) {
   return !name.empty() && name.size() <= kStreamNameMax && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '_' || c == '.' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-';
   });
 }
 
@@ -107,16 +107,16 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   MadeOutput made;
   made.destination = fmt::format("Firehose {}, {}", options.delivery_stream, where);
   if (!options.log_key.empty()) made.log_key = options.log_key;
-  made.output = make_item_output(
-      {.identity = fmt::format("kinesis_firehose:{}:{}:{}", options.region, options.endpoint,
-                               options.delivery_stream),
-       .request_interval = context.flush.value_or(Seconds(1))},
-      std::make_unique<FirehoseProtocol>(
-          options, go_plugin, "output:" + context.instance_name, context.clock,
-          [settings = std::move(settings), &environment = context.aws] {
-            return make_aws_client(kFirehose, settings, environment);
-          }),
-      context.clock);
+  made.output =
+      make_item_output({.identity = fmt::format("kinesis_firehose:{}:{}:{}", options.region,
+                                                options.endpoint, options.delivery_stream),
+                        .request_interval = context.flush.value_or(Seconds(1))},
+                       std::make_unique<FirehoseProtocol>(
+                           options, go_plugin, "output:" + context.instance_name, context.clock,
+                           [settings = std::move(settings), &environment = context.aws] {
+                             return make_aws_client(kFirehose, settings, environment);
+                           }),
+                       context.clock);
   return made;
 }
 

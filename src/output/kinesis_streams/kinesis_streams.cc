@@ -22,9 +22,8 @@ constexpr size_t kStreamNameMax = 128;
 constexpr size_t kKeySizeBytes = 2;
 
 std::string_view partition_key_of(std::string_view item) {
-  const size_t size =
-      static_cast<unsigned char>(item[0]) | static_cast<size_t>(static_cast<unsigned char>(item[1]))
-                                                << 8;
+  const size_t size = static_cast<unsigned char>(item[0]) |
+                      static_cast<size_t>(static_cast<unsigned char>(item[1])) << 8;
   return item.substr(kKeySizeBytes, size);
 }
 
@@ -45,15 +44,14 @@ std::string valid_partition_key(std::string_view text) {
 class KinesisProtocol final : public ItemProtocol {
  public:
   KinesisProtocol(const KinesisStreamsOptions& options, std::optional<RecordAccessor> partition_key,
-                  bool go_plugin, std::string component, std::string journal_id,
-                  const Clock& clock,
+                  bool go_plugin, std::string component, std::string journal_id, const Clock& clock,
                   AwsRecordsSender::MakeClient make_client)
       : options_(options),
         partition_key_(std::move(partition_key)),
         component_(std::move(component)),
         journal_id_(std::move(journal_id)),
-        text_(options,
-              options.append_newline.value_or(!go_plugin) || options.simple_aggregation, go_plugin),
+        text_(options, options.append_newline.value_or(!go_plugin) || options.simple_aggregation,
+              go_plugin),
         compressor_(options.compression),
         sender_({.target = "Kinesis_20131202.PutRecords",
                  .entries = "Records",
@@ -176,8 +174,8 @@ std::optional<RecordAccessor> parse_partition_key(const LocatedText& option,
 
 bool is_stream_name(std::string_view name) {
   return !name.empty() && name.size() <= kStreamNameMax && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '_' || c == '.' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-';
   });
 }
 
@@ -188,8 +186,9 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   if (!options.stream.empty() && !is_stream_name(options.stream)) {
     diagnostics.error(
         section.where_of("stream"),
-        fmt::format("\"{}\" cannot be the name of a stream: 1 to {} characters of a-z A-Z 0-9 _ . -",
-                    options.stream, kStreamNameMax));
+        fmt::format(
+            "\"{}\" cannot be the name of a stream: 1 to {} characters of a-z A-Z 0-9 _ . -",
+            options.stream, kStreamNameMax));
   }
   if (options.aggregation) {
     diagnostics
@@ -206,17 +205,17 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   MadeOutput made;
   made.destination = fmt::format("Kinesis {}, {}", options.stream, where);
   if (!options.log_key.empty()) made.log_key = options.log_key;
-  made.output = make_item_output(
-      {.identity = fmt::format("kinesis_streams:{}:{}:{}", options.region, options.endpoint,
-                               options.stream),
-       .request_interval = context.flush.value_or(Seconds(1))},
-      std::make_unique<KinesisProtocol>(
-          options, std::move(partition_key), section.plugin() == "kinesis",
-          "output:" + context.instance_name, context.journal_id, context.clock,
-          [settings = std::move(settings), &environment = context.aws] {
-            return make_aws_client(kKinesis, settings, environment);
-          }),
-      context.clock);
+  made.output =
+      make_item_output({.identity = fmt::format("kinesis_streams:{}:{}:{}", options.region,
+                                                options.endpoint, options.stream),
+                        .request_interval = context.flush.value_or(Seconds(1))},
+                       std::make_unique<KinesisProtocol>(
+                           options, std::move(partition_key), section.plugin() == "kinesis",
+                           "output:" + context.instance_name, context.journal_id, context.clock,
+                           [settings = std::move(settings), &environment = context.aws] {
+                             return make_aws_client(kKinesis, settings, environment);
+                           }),
+                       context.clock);
   return made;
 }
 

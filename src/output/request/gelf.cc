@@ -111,10 +111,9 @@ bool write_gelf(std::string& out, const GelfKeys& keys, Timestamp time, std::str
     return false;
   }
   if (!timestamp) {
-    const auto milliseconds =
-        std::chrono::floor<Milliseconds>(time.time_since_epoch()).count();
-    out += fmt::format(R"(,"timestamp":{}.{:03})", milliseconds / 1000,
-                       std::abs(milliseconds % 1000));
+    const auto milliseconds = std::chrono::floor<Milliseconds>(time.time_since_epoch()).count();
+    out +=
+        fmt::format(R"(,"timestamp":{}.{:03})", milliseconds / 1000, std::abs(milliseconds % 1000));
   }
   out += '}';
   return true;

@@ -11,8 +11,7 @@ namespace noroshi {
 
 std::string describe_answer(const HttpResponse& response) {
   std::string text = fmt::format("HTTP {}", response.status);
-  const std::string_view excerpt =
-      std::string_view(response.body).substr(0, kAnswerExcerptBytes);
+  const std::string_view excerpt = std::string_view(response.body).substr(0, kAnswerExcerptBytes);
   if (excerpt.empty()) return text;
   text += ": ";
   for (const char c : excerpt) text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;

@@ -53,8 +53,9 @@ TEST(HttpAnswer, RetryAfterInSecondsOrAsADate) {
 }
 
 TEST(HttpAnswer, TheReasonIsOneShortLine) {
-  EXPECT_EQ(describe_answer({.status = 400, .headers = {}, .body = "a\nb\x01" + std::string(500, 'x')}),
-            "HTTP 400: a b " + std::string(kAnswerExcerptBytes - 4, 'x'));
+  EXPECT_EQ(
+      describe_answer({.status = 400, .headers = {}, .body = "a\nb\x01" + std::string(500, 'x')}),
+      "HTTP 400: a b " + std::string(kAnswerExcerptBytes - 4, 'x'));
   EXPECT_EQ(describe_answer({.status = 500}), "HTTP 500");
 }
 

@@ -13,8 +13,7 @@ namespace noroshi {
 
 class HttpItemProtocol : public ItemProtocol {
  public:
-  RequestAnswer send(ItemBatch& batch, std::span<const uint32_t> items,
-                     Monotonic deadline) final {
+  RequestAnswer send(ItemBatch& batch, std::span<const uint32_t> items, Monotonic deadline) final {
     HttpSender::Content content;
     content.body = body(batch, items);
     prepare(batch, content);

@@ -60,10 +60,10 @@ HttpConnection make_http_connection(const Section& section, const HttpOptions& o
   }
 
   connection.compression = options.compress;
-  connection.response_timeout = common.net_io_timeout > Nanoseconds(0)
-                                    ? std::min<Nanoseconds>(common.net_io_timeout,
-                                                            std::chrono::minutes(5))
-                                    : options.response_timeout;
+  connection.response_timeout =
+      common.net_io_timeout > Nanoseconds(0)
+          ? std::min<Nanoseconds>(common.net_io_timeout, std::chrono::minutes(5))
+          : options.response_timeout;
   for (const LocatedText& header : options.headers)
     add_header(section, header, connection.headers, diagnostics);
   if (!options.http_user.empty()) {
@@ -105,9 +105,8 @@ HttpConnection make_http_connection(const Section& section, const HttpOptions& o
           .help("es for Amazon OpenSearch Service, aoss for OpenSearch Serverless, logs …");
     }
     if (!options.aws_region.empty() && !is_region_name(options.aws_region)) {
-      diagnostics.error(
-          section.where_of("aws_region"),
-          fmt::format("\"{}\" is not the name of an AWS region", options.aws_region));
+      diagnostics.error(section.where_of("aws_region"),
+                        fmt::format("\"{}\" is not the name of an AWS region", options.aws_region));
     }
     connection.aws_service = options.aws_service;
     connection.aws = AwsSettings{.region = options.aws_region,

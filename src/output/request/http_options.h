@@ -37,8 +37,7 @@ struct HttpOptions {
   bool proxy_env_ignore = false;
   // SigV4.
   bool aws_auth = false;
-  std::string aws_service, aws_region, aws_profile, aws_role_arn, aws_external_id,
-      aws_sts_endpoint;
+  std::string aws_service, aws_region, aws_profile, aws_role_arn, aws_external_id, aws_sts_endpoint;
 };
 
 struct HttpDefaults {
@@ -98,8 +97,7 @@ void add_http_options(OptionTable<Options>& table, const HttpDefaults& defaults)
               static_cast<Nanoseconds O::*>(&HttpOptions::response_timeout), "60s",
               "Longest wait for an answer; net.io_timeout is the same.")
       .between("1s", "5m")
-      .option("tls.ca_path", text(&HttpOptions::tls_ca_path),
-              "Directory of certificates to trust.")
+      .option("tls.ca_path", text(&HttpOptions::tls_ca_path), "Directory of certificates to trust.")
       .option("tls.key_passwd", text(&HttpOptions::tls_key_passwd), "Password of tls.key_file.")
       .option("tls.verify_hostname", static_cast<bool O::*>(&HttpOptions::tls_verify_hostname),
               "on", "off: only the chain of the certificate is checked, not its name.")
@@ -110,12 +108,11 @@ void add_http_options(OptionTable<Options>& table, const HttpDefaults& defaults)
               static_cast<Nanoseconds O::*>(&HttpOptions::keep_alive_idle_timeout), "30s",
               "An idle connection older than this is not used again.")
       .last_wins()
-      .option("net.proxy_env_ignore", static_cast<bool O::*>(&HttpOptions::proxy_env_ignore),
-              "off", "Ignore the proxy variables of the environment.")
+      .option("net.proxy_env_ignore", static_cast<bool O::*>(&HttpOptions::proxy_env_ignore), "off",
+              "Ignore the proxy variables of the environment.")
       .ignored("http.read_idle_timeout", "The deadline of a request bounds every read.")
       .ignored("allow_duplicated_headers", "Headers are sent as they are written.")
-      .ignored("log_response_payload", "Answers that are no success are logged, cut at 200 bytes.")
-      .ignored("retry_immediately", "The delivery loop decides.");
+      .ignored("log_response_payload", "Answers that are no success are logged, cut at 200 bytes.");
 }
 
 // `prefix` is "aws_" in all of Fluent Bit's; the service's option is named `service_option`.
@@ -126,8 +123,9 @@ void add_aws_auth_options(OptionTable<Options>& table, const std::string& servic
   const auto text = [](std::string HttpOptions::* member) {
     return static_cast<std::string O::*>(member);
   };
-  table.option("aws_auth", static_cast<bool O::*>(&HttpOptions::aws_auth), "off",
-               "Sign requests with AWS Signature Version 4.")
+  table
+      .option("aws_auth", static_cast<bool O::*>(&HttpOptions::aws_auth), "off",
+              "Sign requests with AWS Signature Version 4.")
       .option(service_option, text(&HttpOptions::aws_service), service_default,
               "Service the signature is for.")
       .option("aws_region", text(&HttpOptions::aws_region),

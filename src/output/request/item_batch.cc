@@ -111,8 +111,7 @@ void ItemBatch::forget_rejections() {
 }
 
 void ItemBatch::update_pending() {
-  std::erase_if(pending_,
-                [&](uint32_t item) { return items_[item].state != State::Pending; });
+  std::erase_if(pending_, [&](uint32_t item) { return items_[item].state != State::Pending; });
 }
 
 }  // namespace noroshi

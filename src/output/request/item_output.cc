@@ -58,8 +58,8 @@ Delivery deliver_items(ItemProtocol& protocol, ItemBatch& batch, uint64_t& reque
       return Delivery::retry(RetryClass::Transient, "the time of this attempt is over");
     }
     const size_t count = request_size(batch, limits, items_max, request_bytes_max);
-    const std::vector<uint32_t> items(
-        batch.pending().begin(), batch.pending().begin() + static_cast<std::ptrdiff_t>(count));
+    const std::vector<uint32_t> items(batch.pending().begin(),
+                                      batch.pending().begin() + static_cast<std::ptrdiff_t>(count));
     RequestAnswer answer = protocol.send(batch, items, deadline);
     switch (answer.kind) {
       case RequestAnswer::Kind::Answered:
@@ -108,11 +108,10 @@ Delivery deliver_items(ItemProtocol& protocol, ItemBatch& batch, uint64_t& reque
       return delivery;
     }
   }
-  const bool all_refused =
-      !batch.accepted_any() &&
-      std::ranges::all_of(batch.rejected(), [](const RejectedRecord& record) {
-        return record.reason == DropReason::Rejected;
-      });
+  const bool all_refused = !batch.accepted_any() &&
+                           std::ranges::all_of(batch.rejected(), [](const RejectedRecord& record) {
+                             return record.reason == DropReason::Rejected;
+                           });
   if (all_refused) return Delivery::reject(std::move(refusal));
   Delivery delivery;
   delivery.reason = std::move(refusal);

@@ -38,8 +38,9 @@ class FakeProtocol final : public ItemProtocol {
   }
 
   ItemLimits limits_ = {};
-  std::function<RequestAnswer(std::span<const uint32_t>)> answer_ =
-      [](auto) { return RequestAnswer::answered(); };
+  std::function<RequestAnswer(std::span<const uint32_t>)> answer_ = [](auto) {
+    return RequestAnswer::answered();
+  };
   std::vector<std::string> bodies_;
   std::string gathered_;
 };
@@ -226,8 +227,8 @@ TEST_F(ItemOutputTest, EveryRecordIsSettledOnceWhateverTheAnswersAre) {
           break;
       }
       for (const uint32_t item : items) {
-        const bool refused = std::ranges::any_of(
-            made.refused, [&](const auto& one) { return one.item == item; });
+        const bool refused =
+            std::ranges::any_of(made.refused, [&](const auto& one) { return one.item == item; });
         if (!refused && std::ranges::find(made.again, item) == made.again.end()) ++accepted[item];
       }
       return made;

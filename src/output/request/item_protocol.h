@@ -16,8 +16,8 @@
 namespace noroshi {
 
 struct ItemLimits {
-  uint32_t items_max = 10'000;       // of one batch and one request
-  uint32_t bytes_max = 1 << 20;      // encoded bytes of one batch; one item may exceed it alone
+  uint32_t items_max = 10'000;         // of one batch and one request
+  uint32_t bytes_max = 1 << 20;        // encoded bytes of one batch; one item may exceed it alone
   uint32_t item_bytes_max = 16 << 20;  // a larger item is rejected as Oversize
   uint32_t request_items_max = UINT32_MAX;  // where a request takes fewer than a batch
 };

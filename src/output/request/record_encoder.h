@@ -80,8 +80,9 @@ void add_gelf_options(OptionTable<Options>& table) {
   const auto text = [](std::string RecordFormatOptions::* member) {
     return static_cast<std::string O::*>(member);
   };
-  table.option("gelf_timestamp_key", text(&RecordFormatOptions::gelf_timestamp_key), "timestamp",
-               "GELF: key of the time; where it is missing, the record's time.")
+  table
+      .option("gelf_timestamp_key", text(&RecordFormatOptions::gelf_timestamp_key), "timestamp",
+              "GELF: key of the time; where it is missing, the record's time.")
       .option("gelf_host_key", text(&RecordFormatOptions::gelf_host_key), "host",
               "GELF: key of the host.")
       .option("gelf_short_message_key", text(&RecordFormatOptions::gelf_short_message_key),
@@ -96,11 +97,12 @@ template <typename Options>
 void add_json_date_options(OptionTable<Options>& table, const std::string& key_default,
                            const std::string& format_default) {
   using O = Options;
-  table.option("json_date_key", static_cast<std::string O::*>(&RecordFormatOptions::json_date_key),
-               key_default, "Key of the time in JSON; false: none.")
+  table
+      .option("json_date_key", static_cast<std::string O::*>(&RecordFormatOptions::json_date_key),
+              key_default, "Key of the time in JSON; false: none.")
       .option("json_date_format",
-              static_cast<LocatedText O::*>(&RecordFormatOptions::json_date_format),
-              format_default, "double, epoch, epoch_ms, iso8601 or java_sql_timestamp.");
+              static_cast<LocatedText O::*>(&RecordFormatOptions::json_date_format), format_default,
+              "double, epoch, epoch_ms, iso8601 or java_sql_timestamp.");
 }
 
 // As strftime, in UTC, and %3N %6N %9N (digits of the second), %f (six of them), %L (nine, or

@@ -1,5 +1,5 @@
-// OutputFixture: an output plugin made from options, and one batch brought to a service that answers
-// as the test says. No network.
+// OutputFixture: an output plugin made from options, and one batch brought to a service that
+// answers as the test says. No network.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -79,7 +79,9 @@ class OutputFixture : public ::testing::Test {
     EXPECT_TRUE(taken);
     return *taken;
   }
-  Delivery deliver() { return output_->deliver(*batch_, system_clock().monotonic() + Seconds(100)); }
+  Delivery deliver() {
+    return output_->deliver(*batch_, system_clock().monotonic() + Seconds(100));
+  }
   Delivery deliver(const ChunkBuilder& chunk) {
     fill(chunk);
     return deliver();
