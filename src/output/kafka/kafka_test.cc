@@ -217,7 +217,7 @@ TEST_F(KafkaTest, WrongOptionsAreNamed) {
   EXPECT_THAT(diagnostics_.render(), HasSubstr("SCRAM"));
   EXPECT_FALSE(make(kKafkaOutput, {{"Brokers", "b"}, {"rdkafka.no.such.thing", "1"}}));
   EXPECT_THAT(diagnostics_.render(), HasSubstr("rdkafka.no.such.thing"));
-  EXPECT_FALSE(make(kKafkaOutput, {{"Brokers", "b"}, {"rdkafka.ssl.key.pem", "very secret"}}));
+  EXPECT_FALSE(make(kKafkaOutput, {{"Brokers", "b"}, {"rdkafka.sasl.passwords", "very secret"}}));
   EXPECT_THAT(diagnostics_.render(), Not(HasSubstr("very secret")));
 }
 
