@@ -39,6 +39,13 @@ async function synth(prefix: string[], given: string[], out: string): Promise<Re
   }));
 }
 
+test('cdk list of the README names the stacks, in the order in which they are deployed', async () => {
+  const environment: NodeJS.ProcessEnv = { PATH: process.env.PATH, HOME: directory, AWS_EC2_METADATA_DISABLED: 'true' };
+  const [program, ...words] = [...withoutNetwork(), process.execPath, path.join(CDK, 'node_modules/.bin/cdk'), 'list', '--output', path.join(directory, 'list')];
+  const { stdout } = await promisify(execFile)(program, words, { cwd: CDK, env: environment, timeout: 180_000 });
+  assert.deepEqual(stdout.trim().split('\n'), ['Registry', 'Monitoring', 'Network', 'Compute']);
+});
+
 test('every synth of the README succeeds strictly, and gives the templates of these tests', async t => {
   const prefix = withoutNetwork();
   if (prefix.length === 0) t.diagnostic('unshare is not allowed here: the network stays reachable');
