@@ -131,7 +131,7 @@ class Commands(unittest.TestCase):
         session = botocore.session.Session()
         keys = re.search(r"KEYS = \[(.*?)\];", (ROOT / "cdk/lib/settings.ts").read_text(), re.S)[1]
         keys = set(re.findall(r"'(\w+)'", keys))
-        seen = {"aws": 0, "cdk": 0}
+        seen = {"aws": 0, "cdk": 0, "docker": 0}
         for name in PAGES:
             for language, text in blocks(page(name)):
                 if language != "sh" or not text.startswith(ACCOUNT):
@@ -145,10 +145,14 @@ class Commands(unittest.TestCase):
                             elif words[:2] == ["npx", "cdk"]:
                                 self.check_cdk(words[2:], keys)
                                 seen["cdk"] += 1
+                            elif words[:2] == ["docker", "build"]:
+                                self.check_build(words[2:])
+                                seen["docker"] += 1
                             else:
                                 self.assertIn(words[0], {"docker", "cd", "export", "date"}, "who checks this command?")
         self.assertGreaterEqual(seen["aws"], 10)
         self.assertGreaterEqual(seen["cdk"], 4)
+        self.assertGreaterEqual(seen["docker"], 2)
 
     @staticmethod
     def commands_in(line):
@@ -193,6 +197,14 @@ class Commands(unittest.TestCase):
         given = {option[2:] for option in options if option.startswith("--")}
         for required in input_shape.required_members if input_shape else ():
             self.assertIn(botocore.xform_name(required, "-"), given, f"{service} {operation} needs it")
+
+    def check_build(self, words):
+        """The Dockerfile is there, and all it copies is in the context. Run in cdk/."""
+        context = ROOT / "cdk" / words[-1]
+        file = ROOT / "cdk" / words[words.index("-f") + 1] if "-f" in words else context / "Dockerfile"
+        for arguments in re.findall(r"(?m)^COPY (?!--from)(.*)$", file.read_text()):
+            for source in arguments.split()[:-1]:
+                self.assertTrue((context / source).exists(), f"{file} copies {source}, which is not in {context}")
 
     def check_cdk(self, words, keys):
         self.assertIn(words[0], {"bootstrap", "deploy", "diff", "synth", "list"})
