@@ -6,11 +6,12 @@
 #include <array>
 
 #include "base/check.h"
+#include "base/thread_deadline.h"
 
 namespace noroshi {
 namespace {
 
-constexpr Nanoseconds kPollSlice = Milliseconds(100);
+constexpr Nanoseconds kPollSlice = kThreadDeadlineInterval;
 constexpr Nanoseconds kQueueFullPause = Seconds(1);
 // Syslog's levels, as librdkafka gives them: warning and worse are worth a line.
 constexpr int kLogWarning = 4;
@@ -113,6 +114,10 @@ Result<std::vector<rd_kafka_resp_err_t>> KafkaProducer::produce(
   NOROSHI_TRY(open());
   results_.assign(messages.size(), RD_KAFKA_RESP_ERR__TIMED_OUT);
   outstanding_ = 0;
+  // A shutdown may bring the end forward while we wait.
+  const auto over = [&] {
+    return clock_.monotonic() >= std::min(deadline, ThreadDeadline::current());
+  };
   const auto poll = [&](Nanoseconds slice) {
     const auto left = std::min<Nanoseconds>(slice, deadline - clock_.monotonic());
     library_.poll(producer_, static_cast<int>(std::max<int64_t>(
@@ -121,12 +126,10 @@ Result<std::vector<rd_kafka_resp_err_t>> KafkaProducer::produce(
   int64_t waits = 0;
   for (size_t i = 0; i < messages.size(); ++i) {
     rd_kafka_resp_err_t code = enqueue(messages[i], i);
-    while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && waits < queue_full_retries &&
-           clock_.monotonic() < deadline) {
+    while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && waits < queue_full_retries && !over()) {
       // Room comes with delivery reports.
       const Monotonic until = clock_.monotonic() + kQueueFullPause;
-      while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && clock_.monotonic() < until &&
-             clock_.monotonic() < deadline) {
+      while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL && clock_.monotonic() < until && !over()) {
         poll(kPollSlice);
         code = enqueue(messages[i], i);
       }
@@ -143,7 +146,7 @@ Result<std::vector<rd_kafka_resp_err_t>> KafkaProducer::produce(
       break;
     }
   }
-  while (outstanding_ > 0 && clock_.monotonic() < deadline) poll(kPollSlice);
+  while (outstanding_ > 0 && !over()) poll(kPollSlice);
   std::vector<rd_kafka_resp_err_t> results = results_;
   // Reports that come later must not meet another batch's.
   if (outstanding_ > 0) close();

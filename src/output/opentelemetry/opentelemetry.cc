@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
+#include <tuple>
 
 #include "base/log.h"
 #include "output/opentelemetry/otlp_answer.h"
@@ -32,15 +34,17 @@ class OtlpProtocol final : public HttpItemProtocol {
     return {.items_max = batch_records_, .bytes_max = kBatchBytesMax};
   }
 
-  // An item: the size of its resource in four bytes, little endian; the resource's fields; the
-  // fields of the LogRecord.
+  // An item: an ItemHead, the origin's three parts, the fields of the LogRecord. Host byte order:
+  // it never leaves the process.
   Encoded encode(const ChunkView& chunk, uint32_t index, std::string& out, size_t) override {
     const RecordEntry& entry = chunk.records[index];
+    const OtlpEncoder::Origin origin = OtlpEncoder::origin(chunk, entry);
+    const ItemHead head{.resource = static_cast<uint32_t>(origin.resource.size()),
+                        .resource_schema = static_cast<uint32_t>(origin.resource_schema.size()),
+                        .scope = static_cast<uint32_t>(origin.scope.size())};
     const size_t before = out.size();
-    out.append(4, '\0');
-    encoder_.append_resource(out, chunk, entry);
-    const size_t resource = out.size() - before - 4;
-    for (size_t i = 0; i < 4; ++i) out[before + i] = static_cast<char>(resource >> (8 * i) & 0xff);
+    out.append(reinterpret_cast<const char*>(&head), sizeof head);
+    out.append(origin.resource).append(origin.resource_schema).append(origin.scope);
     if (encoder_.append_record(out, chunk, entry)) return Encoded::Appended;
     out.resize(before);
     return Encoded::NotEncodable;
@@ -48,30 +52,41 @@ class OtlpProtocol final : public HttpItemProtocol {
 
  protected:
   std::string_view body(ItemBatch& batch, std::span<const uint32_t> items) override {
-    struct Entry {
-      std::string_view resource, record;
-    };
     std::vector<Entry> entries;
     for (const uint32_t item : items) {
-      const std::string_view text = batch.item(item);
-      size_t size = 0;
-      for (size_t i = 0; i < 4; ++i)
-        size |= static_cast<size_t>(static_cast<unsigned char>(text[i])) << (8 * i);
-      entries.push_back({text.substr(4, size), text.substr(4 + size)});
+      std::string_view text = batch.item(item);
+      ItemHead head;
+      std::memcpy(&head, text.data(), sizeof head);
+      text.remove_prefix(sizeof head);
+      const size_t resource_end = head.resource + head.resource_schema;
+      entries.push_back({.head = head,
+                         .resource = text.substr(0, resource_end),
+                         .scope = text.substr(resource_end, head.scope),
+                         .record = text.substr(resource_end + head.scope)});
     }
-    std::ranges::stable_sort(entries, {}, &Entry::resource);
+    std::ranges::stable_sort(entries, [](const Entry& a, const Entry& b) {
+      return std::tie(a.resource, a.scope) < std::tie(b.resource, b.scope);
+    });
     gathered_.clear();
     ProtobufWriter writer(gathered_);
     for (size_t i = 0; i < entries.size();) {
+      const Entry& first = entries[i];
       const size_t resource_logs = writer.begin_message(1);
       const size_t resource = writer.begin_message(1);
-      gathered_.append(resource_).append(entries[i].resource);
+      gathered_.append(resource_).append(first.resource.substr(0, first.head.resource));
       writer.end_message(resource);
-      const size_t scope_logs = writer.begin_message(2);
-      const std::string_view shared = entries[i].resource;
-      for (; i < entries.size() && entries[i].resource == shared; ++i)
-        writer.bytes_field(2, entries[i].record);
-      writer.end_message(scope_logs);
+      while (i < entries.size() && entries[i].resource == first.resource) {
+        const std::string_view scope = entries[i].scope;
+        const size_t scope_logs = writer.begin_message(2);
+        gathered_.append(scope);
+        for (; i < entries.size() && entries[i].resource == first.resource &&
+               entries[i].scope == scope;
+             ++i) {
+          writer.bytes_field(2, entries[i].record);
+        }
+        writer.end_message(scope_logs);
+      }
+      gathered_.append(first.resource.substr(first.head.resource));
       writer.end_message(resource_logs);
     }
     return gathered_;
@@ -98,6 +113,16 @@ class OtlpProtocol final : public HttpItemProtocol {
   }
 
  private:
+  struct ItemHead {
+    uint32_t resource = 0, resource_schema = 0, scope = 0;  // bytes
+  };
+  struct Entry {
+    ItemHead head = {};
+    std::string_view resource = {};  // with its schema
+    std::string_view scope = {};
+    std::string_view record = {};
+  };
+
   OtlpEncoder encoder_;
   const std::string resource_;
   const uint32_t batch_records_;

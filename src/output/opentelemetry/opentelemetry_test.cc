@@ -78,6 +78,8 @@ class Reader {
     if (path == ".1" || path == ".1.1" || path == ".1.2" || path == ".1.2.2" || path == ".1.1.1")
       return true;
     if (path.starts_with(".1.1.1")) return path == ".1.1.1.2";
+    if (path.starts_with(".1.2.1"))
+      return path == ".1.2.1" || path == ".1.2.1.3" || path == ".1.2.1.3.2";
     if (path == ".1.2.2.5" || path == ".1.2.2.6" || path == ".1.2.2.6.2") return true;
     for (const char* value : {".1.2.2.5", ".1.2.2.6.2"}) {
       std::string rest = path;
@@ -160,7 +162,9 @@ TEST_F(OpentelemetryTest, MetadataAndMessageKeys) {
   ASSERT_TRUE(json.append_object(
       R"({"otlp":{"timestamp":5,"observed_timestamp":6,"severity_number":11,"severity_text":"INFO3",
           "trace_id":"30303030303030303030303030303030","span_id":"31313131313131","trace_flags":1,
-          "attributes":{"k":"v"},"resource":{"host":"h"}}})",
+          "attributes":{"k":"v"},"event_name":"e","dropped_attributes_count":2},
+          "resource":{"attributes":{"host":"h"},"schema_url":"r"},
+          "scope":{"name":"lib","version":"1","attributes":{"s":1},"schema_url":"u"}})",
       metadata));
   chunk.append(kRecordTime, record, metadata);
   chunk.append(kRecordTime, record);
@@ -171,12 +175,13 @@ TEST_F(OpentelemetryTest, MetadataAndMessageKeys) {
   ASSERT_TRUE(batch_->add(chunk.view(), indexes, refused_));
   EXPECT_EQ(deliver().outcome, Delivery::Outcome::Delivered);
   // Two resources; a span id of the wrong size is left out.
-  EXPECT_EQ(
-      Reader().read(request().body),
-      fmt::format("1{{1{{}} 2{{2{{1:{0} 5{{1:\"x\"}} 11:{0}}}}}}} "
-                  "1{{1{{1{{1:\"host\" 2{{1:\"h\"}}}}}} 2{{2{{1:5 2:11 3:\"INFO3\" 5{{1:\"x\"}} "
-                  "6{{1:\"k\" 2{{1:\"v\"}}}} 8:1 9:\"0000000000000000\" 11:6}}}}}}",
-                  kTime));
+  EXPECT_EQ(Reader().read(request().body),
+            fmt::format("1{{1{{}} 2{{2{{1:{0} 5{{1:\"x\"}} 11:{0}}}}}}} "
+                        "1{{1{{1{{1:\"host\" 2{{1:\"h\"}}}}}} "
+                        "2{{1{{1:\"lib\" 2:\"1\" 3{{1:\"s\" 2{{3:1}}}}}} 3:\"u\" "
+                        "2{{1:5 2:11 3:\"INFO3\" 5{{1:\"x\"}} 6{{1:\"k\" 2{{1:\"v\"}}}} "
+                        "7:2 8:1 9:\"0000000000000000\" 11:6 12:\"e\"}}}} 3:\"r\"}}",
+                        kTime));
   EXPECT_THAT(body_of({}, R"({"log":"x","SpanId":"3131313131313131","SeverityNumber":3})"),
               AllOf(HasSubstr(" 2:3 "), HasSubstr("10:\"11111111\"")));
 }

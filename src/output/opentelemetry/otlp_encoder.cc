@@ -15,6 +15,11 @@ namespace {
 // logs.proto, LogRecord.
 constexpr uint32_t kTime = 1, kSeverityNumber = 2, kSeverityText = 3, kBody = 5, kAttributes = 6,
                    kFlags = 8, kTraceId = 9, kSpanId = 10, kObservedTime = 11;
+constexpr uint32_t kDropped = 7, kEventName = 12;
+// resource.proto, Resource; logs.proto, ScopeLogs and ResourceLogs; common.proto,
+// InstrumentationScope.
+constexpr uint32_t kResourceAttributes = 1, kResourceDropped = 2, kScope = 1, kSchemaUrl = 3,
+                   kScopeName = 1, kScopeVersion = 2, kScopeAttributes = 3, kScopeDropped = 4;
 // common.proto, AnyValue.
 constexpr uint32_t kString = 1, kBool = 2, kInt = 3, kDouble = 4, kArray = 5, kMap = 6, kBytes = 7;
 
@@ -235,6 +240,8 @@ bool OtlpEncoder::append_record(std::string& out, const ChunkView& chunk,
     write_attributes(writer, kAttributes, record, body_value);
   if (const auto attributes = meta("attributes"); attributes && is_map(*attributes))
     write_attributes(writer, kAttributes, *attributes, nullptr);
+  if (const auto dropped = number_of(meta("dropped_attributes_count")))
+    writer.varint_field(kDropped, *dropped);
   if (const auto flags = number_of(meta("trace_flags")))
     writer.fixed32_field(kFlags, static_cast<uint32_t>(*flags));
   if (const std::string id = id_of(either("trace_id", options_.trace_id), kTraceIdBytes);
@@ -246,19 +253,42 @@ bool OtlpEncoder::append_record(std::string& out, const ChunkView& chunk,
     writer.bytes_field(kSpanId, id);
   }
   writer.fixed64_field(kObservedTime, number_of(meta("observed_timestamp")).value_or(own_time));
+  if (const auto name = text_of(meta("event_name"))) writer.bytes_field(kEventName, *name);
   return true;
 }
 
-void OtlpEncoder::append_resource(std::string& out, const ChunkView& chunk,
-                                  const RecordEntry& entry) const {
-  const std::string_view all = chunk.metadata(entry);
-  if (all.empty() || !validate_msgpack(all)) return;
-  const auto own = find_key(all, options_.metadata_key);
-  if (!own || !is_map(*own)) return;
-  const auto resource = find_key(*own, "resource");
-  if (!resource || !is_map(*resource)) return;
-  ProtobufWriter writer(out);
-  write_attributes(writer, 1, *resource, nullptr);
+OtlpEncoder::Origin OtlpEncoder::origin(const ChunkView& chunk, const RecordEntry& entry) {
+  Origin origin;
+  const std::string_view metadata = chunk.metadata(entry);
+  if (metadata.empty() || !validate_msgpack(metadata)) return origin;
+  const auto map_of = [](std::string_view map, std::string_view key) {
+    const auto value = find_key(map, key);
+    return value && is_map(*value) ? *value : std::string_view();
+  };
+  if (const std::string_view resource = map_of(metadata, "resource"); !resource.empty()) {
+    ProtobufWriter writer(origin.resource);
+    if (const auto attributes = map_of(resource, "attributes"); !attributes.empty())
+      write_attributes(writer, kResourceAttributes, attributes, nullptr);
+    if (const auto dropped = number_of(find_key(resource, "dropped_attributes_count")))
+      writer.varint_field(kResourceDropped, *dropped);
+    if (const auto schema = text_of(find_key(resource, "schema_url")))
+      ProtobufWriter(origin.resource_schema).bytes_field(kSchemaUrl, *schema);
+  }
+  if (const std::string_view scope = map_of(metadata, "scope"); !scope.empty()) {
+    ProtobufWriter writer(origin.scope);
+    const size_t message = writer.begin_message(kScope);
+    if (const auto name = text_of(find_key(scope, "name"))) writer.bytes_field(kScopeName, *name);
+    if (const auto version = text_of(find_key(scope, "version")))
+      writer.bytes_field(kScopeVersion, *version);
+    if (const auto attributes = map_of(scope, "attributes"); !attributes.empty())
+      write_attributes(writer, kScopeAttributes, attributes, nullptr);
+    if (const auto dropped = number_of(find_key(scope, "dropped_attributes_count")))
+      writer.varint_field(kScopeDropped, *dropped);
+    writer.end_message(message);
+    if (const auto schema = text_of(find_key(scope, "schema_url")))
+      writer.bytes_field(kSchemaUrl, *schema);
+  }
+  return origin;
 }
 
 }  // namespace noroshi

@@ -6,9 +6,9 @@
 //   severity    the metadata's; else the configured keys'; else what the record's level says
 //   trace, span the metadata's, else the configured keys' (16 and 8 bytes, or hex)
 //
-// Metadata is Fluent Bit's: a map `otlp` with timestamp, observed_timestamp, severity_number,
-// severity_text, attributes, trace_id, span_id, trace_flags; and here also `resource`, a map of the
-// resource's attributes.
+// Metadata is what input opentelemetry makes: a map `otlp` with timestamp, observed_timestamp,
+// severity_number, severity_text, attributes, trace_id, span_id, trace_flags, event_name; and
+// beside it `resource` and `scope` with name, version, attributes, schema_url.
 #pragma once
 
 #include <optional>
@@ -36,8 +36,13 @@ class OtlpEncoder {
   // map.
   [[nodiscard]] bool append_record(std::string& out, const ChunkView& chunk,
                                    const RecordEntry& entry) const;
-  // Appends the resource's attributes: fields of a Resource.
-  void append_resource(std::string& out, const ChunkView& chunk, const RecordEntry& entry) const;
+  // What records of one resource and scope share, as fields of their messages.
+  struct Origin {
+    std::string resource = {};         // of Resource
+    std::string resource_schema = {};  // of ResourceLogs
+    std::string scope = {};            // of ScopeLogs, without the records
+  };
+  [[nodiscard]] static Origin origin(const ChunkView& chunk, const RecordEntry& entry);
 
  private:
   OtlpOptions options_;
