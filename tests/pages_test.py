@@ -84,6 +84,19 @@ class BothLanguages(unittest.TestCase):
                 if link != name and link in PAGES:
                     self.fail(f"{name}.ja.md links to {link}.md: there is {link}.ja.md")
 
+    def test_anchors(self):
+        """Links to a heading, as GitHub names headings."""
+        def anchor(heading):
+            return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        found = 0
+        for path in DOCS.glob("*.md"):
+            for target, wanted in re.findall(r"\]\(([\w./-]*)#([^)]+)\)", prose(path.read_text())):
+                headings = re.findall(r"(?m)^#+ (.*)$", prose((DOCS / target if target else path).read_text()))
+                with self.subTest(page=path.name, anchor=wanted):
+                    self.assertIn(wanted, [anchor(heading) for heading in headings])
+                found += 1
+        self.assertGreaterEqual(found, 14)
+
     def test_the_index_has_every_page(self):
         for language in ("", ".ja"):
             linked = set(re.findall(r"\]\(([\w-]+)(?:\.ja)?\.md", page("README", language)))
