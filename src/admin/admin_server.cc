@@ -7,6 +7,7 @@
 
 #include "admin/api_text.h"
 #include "admin/cost_report.h"
+#include "base/secrets.h"
 #include "http/http_client.h"
 #include "http/url.h"
 #include "pipeline/metric_collection.h"
@@ -160,7 +161,9 @@ HttpServerOptions admin_server_options(const ServiceOptions& service) {
 Result<std::unique_ptr<HttpServer>> start_admin_server(const AdminContext& context) {
   return HttpServer::start(admin_server_options(context.pipeline.service()),
                            HttpFunction([context](const ServerRequest& request) {
-                             return answer_admin_request(context, request);
+                             ServerResponse answer = answer_admin_request(context, request);
+                             answer.body = without_secrets(std::move(answer.body));
+                             return answer;
                            }));
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/log_levels.h"
 #include "base/mutex.h"
+#include "base/secrets.h"
 
 namespace noroshi {
 namespace {
@@ -107,10 +108,10 @@ void write_log_line(LogLevel level, std::string_view component, std::string_view
   clock_gettime(CLOCK_REALTIME, &now);
   tm local{};
   localtime_r(&now.tv_sec, &local);
-  const std::string line = fmt::format(
+  const std::string line = without_secrets(fmt::format(
       "[{:04}/{:02}/{:02} {:02}:{:02}:{:02}.{:03}] [{}] [{}] {}\n", local.tm_year + 1900,
       local.tm_mon + 1, local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec,
-      now.tv_nsec / 1'000'000, kLevelNames[static_cast<size_t>(level)], component, message);
+      now.tv_nsec / 1'000'000, kLevelNames[static_cast<size_t>(level)], component, message));
   // A log that cannot be written has nowhere to report that to.
   [[maybe_unused]] const ssize_t written = ::write(log_fd.load(), line.data(), line.size());
 }

@@ -15,6 +15,7 @@
 #include "config/config_files.h"
 #include "config/laxness.h"
 #include "config/nearest_name.h"
+#include "config/secret_options.h"
 #include "config/values.h"
 
 namespace noroshi {
@@ -430,6 +431,7 @@ Document ClassicParser::finish() {
   for (Section& section : document_.sections) variables.expand(section, diagnostics_);
   document_.environment = std::move(set_);
   document_.main_directory = std::move(main_directory_);
+  remember_secrets(document_);
   return std::move(document_);
 }
 

@@ -8,6 +8,9 @@
 #include <string_view>
 #include <tuple>
 
+#include "base/secrets.h"
+#include "config/secret_options.h"
+
 namespace noroshi {
 namespace {
 
@@ -101,9 +104,16 @@ bool continuation(std::string_view text, size_t at) {
 void append_quote(std::string& out, const SourceLocation& where, std::string_view color,
                   const Colors& colors) {
   if (where.source == nullptr || where.line == 0) return;
-  const std::string_view line = where.source->line(where.line);
+  std::string_view line = where.source->line(where.line);
   size_t begin = std::min<size_t>(where.column > 0 ? where.column - 1 : 0, line.size());
   size_t end = std::min<size_t>(begin + where.length, line.size());
+  std::string masked;
+  if (const std::optional<size_t> secret = secret_in_line(line)) {
+    masked = std::string(line.substr(0, *secret)) + std::string(kSecretMask);
+    line = masked;
+    begin = std::min(begin, *secret);
+    if (end > *secret) end = line.size();
+  }
 
   size_t window_begin = 0;
   if (line.size() > kShownColumnsMax && begin > kBeforeColumnsMax)
@@ -128,7 +138,8 @@ void append_quote(std::string& out, const SourceLocation& where, std::string_vie
                  std::string(marked_columns > 0 ? marked_columns - 1 : 0, '~'), colors.reset);
 }
 
-void append(std::string& out, const Diagnostic& diagnostic, const Colors& colors) {
+void append(std::string& result, const Diagnostic& diagnostic, const Colors& colors) {
+  std::string out;
   const bool is_error = diagnostic.level == Diagnostic::Level::Error;
   const std::string_view color = is_error ? colors.error : colors.warning;
   const std::string place = printable(diagnostic.where.to_string());
@@ -147,6 +158,7 @@ void append(std::string& out, const Diagnostic& diagnostic, const Colors& colors
     fmt::format_to(std::back_inserter(out), "{}help:{} {}\n", colors.help, colors.reset,
                    printable_message(help));
   }
+  result += without_secrets(std::move(out));
 }
 
 std::string count_of(size_t count, std::string_view thing) {

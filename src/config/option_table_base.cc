@@ -7,8 +7,10 @@
 #include <optional>
 
 #include "base/check.h"
+#include "base/secrets.h"
 #include "config/common_options.h"
 #include "config/nearest_name.h"
+#include "config/secret_options.h"
 
 namespace noroshi {
 namespace {
@@ -168,6 +170,11 @@ void OptionTableBase::assign_value(void* options, size_t index, const PropertyVa
           .help("put the comment on a line of its own");
       return;
     }
+  }
+  if (is_secret_name(info.name)) {
+    diagnostics.error(value.where, fmt::format("{}: its value ({}, {} bytes) is not accepted", what,
+                                               kSecretMask, value.text.size()));
+    return;
   }
   Diagnostic& diagnostic =
       diagnostics.error(value.where, fmt::format("{}: {}", what, status.error().message));

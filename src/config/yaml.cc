@@ -14,6 +14,7 @@
 #include "config/config_files.h"
 #include "config/nearest_name.h"
 #include "config/parse_config.h"
+#include "config/secret_options.h"
 #include "config/values.h"
 #include "config/yaml_names.h"
 #include "config/yaml_tree.h"
@@ -553,6 +554,7 @@ class YamlParser {
     for (Section& section : document_.sections) variables.expand(section, diagnostics_);
     document_.environment = std::move(set_);
     document_.main_directory = std::move(main_directory_);
+    remember_secrets(document_);
     return std::move(document_);
   }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/secrets.h"
 #include "pipeline/metric_collection.h"
 #include "pipeline/on_loop.h"
 #include "pipeline/running.h"
@@ -216,7 +217,7 @@ std::string Pipeline::describe() const {
                     output.match.empty() ? "by routes" : "tags " + output.match,
                     output.condition.empty() ? "" : ", " + output.condition, output.destination);
   }
-  return text;
+  return without_secrets(std::move(text));
 }
 
 }  // namespace noroshi

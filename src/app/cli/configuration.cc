@@ -7,6 +7,7 @@
 #include "app/cli/task_environment.h"
 #include "aws/credentials.h"
 #include "config/parse_config.h"
+#include "config/secret_options.h"
 #include "config/variables.h"
 #include "pipeline/bind_early.h"
 
@@ -52,6 +53,7 @@ Document plugins_of_the_command_line(const RunArguments& arguments, const Docume
   document.files.push_back(document.sections.front().where.source);
   Variables variables(environment, before.environment);
   for (Section& section : document.sections) variables.expand(section, diagnostics);
+  remember_secrets(document);
   return document;
 }
 
@@ -59,6 +61,7 @@ Document plugins_of_the_command_line(const RunArguments& arguments, const Docume
 
 Document read_configuration(const RunArguments& arguments, Diagnostics& diagnostics,
                             bool open_sockets_early) {
+  remember_secrets(environ);
   for (const std::string& warning : arguments.warnings) diagnostics.warning({}, warning);
   TaskEnvironment& task = TaskEnvironment::of_process();
   if (open_sockets_early && !arguments.config.empty())
