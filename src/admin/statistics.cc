@@ -22,7 +22,7 @@ OutputFacts since(const OutputFacts& now, const OutputFacts& before) {
   for (const auto member :
        {&OutputFacts::routed, &OutputFacts::delivered, &OutputFacts::bytes_delivered,
         &OutputFacts::requests, &OutputFacts::retries, &OutputFacts::retries_failed,
-        &OutputFacts::errors}) {
+        &OutputFacts::errors, &OutputFacts::recovered}) {
     out.*member = since(now.*member, before.*member);
   }
   for (size_t i = 0; i < kDropReasons; ++i)
@@ -86,6 +86,8 @@ StatisticsFacts take_statistics(const Pipeline& pipeline, const HealthStatus& he
                          .retries_failed = metrics.retries_failed.get(),
                          .errors = metrics.errors.get(),
                          .dropped = {},
+                         .recovered = output.account->recovered.get(),
+                         .waiting = output.account->waiting(metrics),
                          .oldest_undelivered_ns = metrics.oldest_undelivered_ns.get(),
                          .retrying = metrics.delivery_state.get() != 0};
     for (size_t i = 0; i < kDropReasons; ++i) facts_of.dropped[i] = metrics.dropped[i].get();
@@ -133,7 +135,7 @@ std::string Statistics::line(const StatisticsFacts& facts) {
     for (const auto member :
          {&OutputFacts::routed, &OutputFacts::delivered, &OutputFacts::bytes_delivered,
           &OutputFacts::requests, &OutputFacts::retries, &OutputFacts::retries_failed,
-          &OutputFacts::errors}) {
+          &OutputFacts::errors, &OutputFacts::recovered, &OutputFacts::waiting}) {
       out.*member += change.*member;
     }
     for (size_t i = 0; i < kDropReasons; ++i) out.dropped[i] += change.dropped[i];
@@ -144,9 +146,10 @@ std::string Statistics::line(const StatisticsFacts& facts) {
     write_json_string(each, output.name);
     each += fmt::format(
         ":{{\"records_routed\":{},\"records_delivered\":{},\"records_dropped\":{},\"retries\":{},"
-        "\"retries_failed\":{},\"errors\":{},\"oldest_undelivered_s\":{:.3f},\"retrying\":{}}}",
+        "\"retries_failed\":{},\"errors\":{},\"records_recovered\":{},\"records_waiting\":{},"
+        "\"oldest_undelivered_s\":{:.3f},\"retrying\":{}}}",
         change.routed, change.delivered, sum(change.dropped), change.retries, change.retries_failed,
-        change.errors, age, output.retrying ? 1 : 0);
+        change.errors, change.recovered, change.waiting, age, output.retrying ? 1 : 0);
     outputs_[output.name] = output;
   }
   std::string by_plugin;
@@ -178,13 +181,14 @@ std::string Statistics::line(const StatisticsFacts& facts) {
       out.bytes_delivered, sum(out.dropped), reasons_json(out.dropped), out.requests, out.retries,
       out.retries_failed, out.errors);
   line += fmt::format(
+      "\"records_recovered\":{},\"records_waiting\":{},"
       "\"oldest_undelivered_s\":{:.3f},\"outputs_retrying\":{},\"inputs_paused\":{},"
       "\"connections\":{},\"journal_bytes\":{},\"journal_bytes_max\":{},"
       "\"journal_used_percent\":{:.1f},\"resident_bytes\":{},\"healthy\":{},\"degraded\":{},"
       "\"plugins\":{{{}}},\"outputs\":{{{}}}}}\n",
-      oldest, retrying, facts.paused ? 1 : 0, in.connections, facts.journal_bytes,
-      facts.journal_bytes_max, used, facts.resident_bytes, facts.healthy ? 1 : 0,
-      facts.degraded ? 1 : 0, by_plugin, each);
+      out.recovered, out.waiting, oldest, retrying, facts.paused ? 1 : 0, in.connections,
+      facts.journal_bytes, facts.journal_bytes_max, used, facts.resident_bytes,
+      facts.healthy ? 1 : 0, facts.degraded ? 1 : 0, by_plugin, each);
   last_ = now;
   return line;
 }

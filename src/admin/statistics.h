@@ -25,6 +25,8 @@ struct StatisticsFacts {
     uint64_t routed = 0, delivered = 0, bytes_delivered = 0;
     uint64_t requests = 0, retries = 0, retries_failed = 0, errors = 0;
     std::array<uint64_t, kDropReasons> dropped = {};
+    uint64_t recovered = 0;              // found waiting by the start
+    uint64_t waiting = 0;                // now
     uint64_t oldest_undelivered_ns = 0;  // wall time; 0: nothing is waiting
     bool retrying = false;
   };

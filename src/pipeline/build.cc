@@ -368,7 +368,10 @@ class PipelineBuilder {
   }
 
   void open_journal() {
-    const JournalOptions journal_settings = journal_options(location_, pipeline_->service_);
+    JournalOptions journal_settings = journal_options(location_, pipeline_->service_);
+    journal_settings.on_drop = [pipeline = pipeline_.get()](const EntryHead& head) {
+      pipeline->note_dropped(head);
+    };
     pipeline_->journal_description_ = fmt::format(
         "{} ({}), at most {}", location_.place.empty() ? "in memory" : location_.journal().string(),
         location_.why, to_string(ByteSize{journal_settings.bytes_max}));
@@ -512,7 +515,8 @@ class PipelineBuilder {
                                 .output_index = i,
                                 .retry_limit = {},
                                 .total_limit_bytes = common.storage_total_limit_size.bytes,
-                                .dead_letter_directory = location_.dead_letters()};
+                                .dead_letter_directory = location_.dead_letters(),
+                                .account = instance.account};
       if (common.retry_limit && common.retry_limit->kind != RetryLimit::Kind::Unlimited) {
         settings.retry_limit = static_cast<uint32_t>(common.retry_limit->count);
       }

@@ -24,6 +24,10 @@ constexpr Nanoseconds kFullJournalAge = Seconds(5);
 // journal.
 constexpr uint64_t kEarlyClosePercent = 50;
 constexpr Nanoseconds kTroublePause = Seconds(1);
+// Records refused while encoding that a batch remembers; then it is sent.
+constexpr size_t kRejectedMax = 4096;
+// Counting what a start finds waiting reads the heads of a backlog that may be gigabytes.
+constexpr Nanoseconds kCountRecoveredMax = Seconds(2);
 
 Nanoseconds nanoseconds_since_epoch(Timestamp time) { return time.time_since_epoch(); }
 
@@ -40,6 +44,8 @@ struct DeliveryWorker::Group {
   Monotonic opened_at{};
   Monotonic last_request{Monotonic::min()};
   std::vector<uint32_t> pending;  // of the chunk being processed
+  // Refused while encoding; counted when the batch is settled, because it may be built again.
+  std::vector<RejectedRecord> rejected;
 };
 
 std::string bounded_key(std::string_view text) {
@@ -62,11 +68,12 @@ DeliveryWorker::DeliveryWorker(DeliverySettings settings, std::unique_ptr<Output
       retry_policy_(settings_.retry_limit.has_value(), settings_.scheduler_base,
                     settings_.scheduler_cap, std::random_device{}()),
       limits_(output_->limits()),
+      account_(settings_.account ? settings_.account : std::make_shared<OutputAccount>()),
       selection_{std::move(routes), settings_.output_index} {}
 
 DeliveryWorker::~DeliveryWorker() { join(); }
 
-void DeliveryWorker::start(const LoadedCheckpoint& loaded) {
+void DeliveryWorker::start(const LoadedCheckpoint& loaded, bool counts_recovered) {
   saved_ = loaded.checkpoint;
   saved_.identity = settings_.identity;
   cursor_ = saved_.low_water;
@@ -75,6 +82,8 @@ void DeliveryWorker::start(const LoadedCheckpoint& loaded) {
     group.next = group.delivered = saved.delivered;
   }
   reader_ = journal_.make_reader(cursor_);
+  account_->set_place(cursor_, cursor_);
+  if (counts_recovered) count_recovered();
   if (loaded.origin == CheckpointOrigin::New) {
     // A file from the first moment: `noroshi journal ls` shows every output and its lag.
     if (const Status made = journal_.save_checkpoint(saved_, false); !made) {
@@ -175,11 +184,12 @@ void DeliveryWorker::run() {
       progress = process(head);
     } else if (*outcome == ReadOutcome::Lost) {
       const LostRange lost = reader_->lost();
-      account_for_lost(lost.records(), lost.from, lost.reason);
+      account_for_lost(lost);
       cursor_ = std::max(cursor_, lost.to);
     }
     if (progress == Progress::Continue) progress = deliver_due(caught_up);
     if (progress == Progress::Stop) break;
+    account_->set_place(low_water(), cursor_);
     // Sending may have taken minutes, and the journal has grown meanwhile.
     caught_up = caught_up && cursor_ >= journal_.appended_offset();
     update_lag(caught_up);
@@ -197,8 +207,12 @@ void DeliveryWorker::run() {
   }
   update_lag(low_water() == journal_.appended_offset());
   if (low_water() != saved_.low_water) static_cast<void>(save_checkpoint());
+  if (!leaving_.load()) account_at_end();
   busy_until_ns_.store(INT64_MAX);
-  for (auto& [key, group] : groups_) group->batch.reset();
+  for (auto& [key, group] : groups_) {
+    group->batch.reset();
+    group->rejected.clear();
+  }
   output_->stop();
   finished_.store(true);
 }
@@ -223,7 +237,10 @@ DeliveryWorker::Progress DeliveryWorker::process(const EntryHead& head) {
     return Progress::Rewound;
   }
   if (*loaded == ReadOutcome::Lost) {
-    account_for_lost(reader_->lost().records(), head.base, LostRange::Reason::Damaged);
+    if (reader_->lost().reason == LostRange::Reason::Dropped)
+      account_for_lost(reader_->lost());
+    else
+      account_for_damaged(head);
     cursor_ = head.end();
     return Progress::Continue;
   }
@@ -317,9 +334,10 @@ DeliveryWorker::Progress DeliveryWorker::feed(Group& group, const ChunkView& chu
           "an empty batch takes its first record");
     if (*taken > 0) group.next = chunk.offset(pending[*taken - 1]) + 1;
     group.records += *taken - static_cast<uint32_t>(rejected_.size());
-    count_rejected(rejected_, "refused while encoding");
+    group.rejected.insert(group.rejected.end(), rejected_.begin(), rejected_.end());
     pending = pending.subspan(*taken);
-    if (!pending.empty() || group.batch->full() || group.records >= limits_.records_max) {
+    if (!pending.empty() || group.batch->full() || group.records >= limits_.records_max ||
+        group.rejected.size() >= kRejectedMax) {
       if (const Progress progress = deliver(group); progress != Progress::Continue) return progress;
     }
   }
@@ -453,6 +471,8 @@ DeliveryWorker::Progress DeliveryWorker::attempt_until_settled(Group& group) {
 
 // The batch is delivered or given up: its records are behind us.
 void DeliveryWorker::settle(Group& group) {
+  count_rejected(group.rejected, "refused while encoding");
+  group.rejected.clear();
   group.batch.reset();
   group.records = 0;
   group.delivered = group.next;
@@ -470,6 +490,7 @@ DeliveryWorker::Progress DeliveryWorker::discard_and_rewind(Group& group, Offset
   }
   const Offset first = group.batch ? group.first : from;
   group.batch.reset();
+  group.rejected.clear();
   group.records = 0;
   group.next = group.delivered;
   cursor_ = std::min(cursor_, first);
@@ -558,16 +579,73 @@ void DeliveryWorker::bury(Offset from, Offset to, const Group* group, DropReason
   }
 }
 
-void DeliveryWorker::account_for_lost(uint64_t records, Offset from, LostRange::Reason reason) {
-  const bool dropped = reason == LostRange::Reason::Dropped;
+void DeliveryWorker::account_for_lost(const LostRange& lost) {
+  const bool dropped = lost.reason == LostRange::Reason::Dropped;
+  uint64_t records = lost.records();
+  bool at_most = true;
+  if (recovered_lost_ > 0) {
+    // Gone before this start, which counted it as recovered: nobody can tell whose it was.
+    records = std::min(records, recovered_lost_);
+    recovered_lost_ -= records;
+    if (dropped) records += account_->take_dropped(lost.from, lost.to);
+  } else if (dropped) {
+    records = account_->take_dropped(lost.from, lost.to);
+    at_most = false;
+    for (const auto& [key, group] : groups_) {
+      // A batch was built again: what other groups have beyond it is not lost for them.
+      if (group->next > lost.from) account_->set_inexact();
+    }
+  } else {
+    account_->set_inexact();
+  }
+  if (records == 0) return;
   metrics_.drop(dropped ? DropReason::JournalFull : DropReason::Corrupt).add(records);
   if (const uint64_t times = lost_episode_.admit()) {
-    log_error("output:" + settings_.instance,
-              "LOST up to {} records from record {} on: {} ({} times)", records, from.value,
+    log_error("output:" + settings_.instance, "LOST {}{} records from record {} on: {} ({} times)",
+              at_most ? "up to " : "", records, lost.from.value,
               dropped ? "the journal was full and its oldest segment was dropped"
                       : "damaged in the journal",
               times);
   }
+}
+
+// The head is whole, the records are not: the marks say how many were ours.
+void DeliveryWorker::account_for_damaged(const EntryHead& head) {
+  const auto [routes, number] = selection();
+  const auto first = static_cast<uint32_t>(cursor_ > head.base ? cursor_ - head.base : 0);
+  const std::optional<uint32_t> ours =
+      routes->count(number, head.routing.route_table, head.routing.marks, head.record_count, first);
+  if (!ours) account_->set_inexact();
+  const uint64_t records = ours.value_or(head.record_count - first);
+  metrics_.drop(DropReason::Corrupt).add(records);
+  if (const uint64_t times = lost_episode_.admit()) {
+    log_error("output:" + settings_.instance,
+              "LOST {}{} records from record {} on: damaged in the journal ({} times)",
+              ours ? "" : "up to ", records, head.base.value + first, times);
+  }
+}
+
+// What was dropped and not come to, or was in a batch that is not sent any more, is lost now.
+void DeliveryWorker::account_at_end() {
+  const Offset begin = low_water();
+  for (const auto& [key, group] : groups_) {
+    if (group->delivered > begin && journal_.first_offset() > begin) account_->set_inexact();
+  }
+  const uint64_t records = account_->take_dropped(begin, Offset{UINT64_MAX});
+  if (records == 0) return;
+  metrics_.drop(DropReason::JournalFull).add(records);
+  log_error("output:" + settings_.instance,
+            "LOST {} records from record {} on: the journal was full and its oldest segment was "
+            "dropped",
+            records, begin.value);
+}
+
+void DeliveryWorker::count_recovered() {
+  const Offset end = journal_.appended_offset();
+  if (cursor_ >= end) return;
+  const auto found = count_undelivered(end, clock_.monotonic() + kCountRecoveredMax, true);
+  if (!found || found->at_least) account_->set_inexact();
+  if (found) account_->recovered.add(found->count);
 }
 
 // -- bookkeeping
@@ -677,25 +755,51 @@ DeliveryState DeliveryWorker::state() const {
 
 std::optional<UndeliveredRecords> DeliveryWorker::left(Monotonic until) {
   CHECK(!thread_.joinable(), "left() after join()");
+  return count_undelivered(Offset{end_.load()}, until, false);
+}
+
+// A scan of its own from the saved checkpoint on. Heads and marks only, but for entries that
+// another configuration routed, or that a group has delivered a part of.
+std::optional<UndeliveredRecords> DeliveryWorker::count_undelivered(Offset end, Monotonic until,
+                                                                    bool with_lost) {
   UndeliveredRecords left;
   const auto [routes, number] = selection();
+  Offset delivered_in_parts = saved_.low_water;
+  for (const auto& [key, group] : groups_)
+    delivered_in_parts = std::max(delivered_in_parts, group->delivered);
   const std::unique_ptr<JournalReader> reader = journal_.make_reader(saved_.low_water);
   EntryHead head;
   for (;;) {
     const Result<ReadOutcome> outcome = reader->next(head);
     if (!outcome) return std::nullopt;
     if (*outcome == ReadOutcome::End) return left;
-    if (*outcome == ReadOutcome::Lost) continue;
-    if (head.base.value >= end_.load()) return left;
+    if (*outcome == ReadOutcome::Lost) {
+      if (!with_lost || reader->lost().from >= end) continue;
+      left.count += std::min(reader->lost().to, end) - reader->lost().from;
+      recovered_lost_ += std::min(reader->lost().to, end) - reader->lost().from;
+      continue;
+    }
+    if (head.base >= end) return left;
     if (routes->selects_none(number, head.routing.route_table, head.routing.marks)) continue;
-    ChunkView chunk;
     if (clock_.monotonic() >= until) {
       left.at_least = true;
       return left;
     }
+    if (head.base >= delivered_in_parts) {
+      const auto ours =
+          routes->count(number, head.routing.route_table, head.routing.marks, head.record_count);
+      if (ours) {
+        left.count += *ours;
+        continue;
+      }
+    }
+    ChunkView chunk;
     const Result<ReadOutcome> loaded = reader->load(chunk);
     if (!loaded) return std::nullopt;
-    if (*loaded != ReadOutcome::Entry) continue;
+    if (*loaded != ReadOutcome::Entry) {
+      account_->set_inexact();
+      continue;
+    }
     if (!routes->select(number, head.routing.route_table, head.routing.marks, chunk, selected_)) {
       return std::nullopt;
     }

@@ -56,8 +56,9 @@ class DeliveryWorker {
   ~DeliveryWorker();  // joins; drain() comes first
 
   // Starts the thread where `checkpoint` (Journal::register_output) says. A damaged one goes back
-  // to the oldest offset the journal still has: rather twice than never.
-  void start(const LoadedCheckpoint& checkpoint);
+  // to the oldest offset the journal still has: rather twice than never. `count_recovered`: what
+  // waits there already is counted in the account (not after a reload: it was counted when routed).
+  void start(const LoadedCheckpoint& checkpoint, bool count_recovered = false);
   // Closes and sends all open batches soon, as an operator asks.
   void deliver_now();
   // Shutdown: no more chunks will be appended. Delivers everything, ignoring ages, or gives up at
@@ -117,7 +118,11 @@ class DeliveryWorker {
   void note_failure(const Delivery& delivery, Nanoseconds wait, const Group& group,
                     uint32_t attempt);
   void note_success();
-  void account_for_lost(uint64_t records, Offset from, LostRange::Reason reason);
+  void account_for_lost(const LostRange& lost);
+  void account_for_damaged(const EntryHead& head);
+  void account_at_end();
+  void count_recovered();
+  std::optional<UndeliveredRecords> count_undelivered(Offset end, Monotonic until, bool with_lost);
   void update_lag(bool caught_up);
   Progress save_checkpoint();
   bool sleep(Nanoseconds wait);
@@ -137,6 +142,7 @@ class DeliveryWorker {
   const Clock& clock_;
   RetryPolicy retry_policy_;
   BatchLimits limits_;
+  std::shared_ptr<OutputAccount> account_;
 
   // Delivery thread only.
   std::unique_ptr<JournalReader> reader_;
@@ -146,6 +152,7 @@ class DeliveryWorker {
   std::vector<std::string_view> keys_;
   std::vector<Group*> touched_;
   std::vector<RejectedRecord> rejected_;
+  uint64_t recovered_lost_ = 0;  // of the recovered, those in ranges that cannot be read
   Checkpoint saved_;
   Monotonic saved_at_{};
   Timestamp read_appended_at_{};  // append time of the entry read last

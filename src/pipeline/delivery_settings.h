@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
+#include "pipeline/accounting.h"
 
 namespace noroshi {
 
@@ -22,6 +24,8 @@ struct DeliverySettings {
   Seconds scheduler_base = Seconds(5), scheduler_cap = Seconds(2000);
   uint64_t total_limit_bytes = 0;                    // storage.total_limit_size; 0: none
   std::filesystem::path dead_letter_directory = {};  // empty: none are kept
+  // Shared with who drops from the journal and who compares; null: the worker's own.
+  std::shared_ptr<OutputAccount> account = {};
 };
 
 // What health and the status page show.

@@ -377,6 +377,103 @@ TEST_F(DeliveryTest, ARetryLimitIsNotUsedUpByAShutdown) {
   EXPECT_EQ(metrics_->drop(DropReason::RetryLimit).get(), 0u);
 }
 
+// A journal that drops its oldest segments, two outputs' worth of tags, and one that takes every
+// third chunk: each range that is lost is counted by what was the output's own.
+TEST_F(DeliveryTest, DroppedSegmentsAreCountedToTheRecord) {
+  const auto account = std::make_shared<OutputAccount>();
+  std::vector<Route> routes;
+  routes.push_back({.output_identity = "other", .match = {TagPattern("*")}});
+  routes.push_back({.output_identity = "fake", .match = {TagPattern("mine")}});
+  routes_ = std::make_shared<RouteTable>(std::move(routes));
+  journal_ = *Journal::open(
+      {.bytes_max = kJournalBytesMin,
+       .when_full = WhenFull::DropOldest,
+       .on_drop = [&](const EntryHead& head) { note_dropped(head, *routes_, 1, *account); }});
+  checkpoint_ = *journal_->register_output("fake");
+  uint64_t routed = 0;
+  const auto fill = [&](int chunks) {
+    for (int i = 0; i < chunks; ++i) {
+      append(i % 3 == 0 ? "mine" : "yours", 100);
+      if (i % 3 == 0) routed += 100;
+    }
+  };
+  {
+    MutexLock lock(destination_.mutex);
+    destination_.refuse = true;
+  }
+  destination_.batch_records_max = 70;  // batches end in the middle of chunks
+  DeliverySettings settings;
+  settings.output_index = 1;
+  settings.account = account;
+  auto worker = start(settings);
+  fill(2000);
+  {
+    MutexLock lock(destination_.mutex);
+    destination_.refuse = false;
+  }
+  eventually([&] { return metrics_->drop(DropReason::JournalFull).get() > 0; });
+  fill(30);
+  EXPECT_EQ(finish(std::move(worker)), 0u);
+  EXPECT_TRUE(account->exact());
+  EXPECT_EQ(destination_.all_offsets().size(), metrics_->records.get());
+  EXPECT_EQ(routed, metrics_->records.get() + metrics_->drop(DropReason::JournalFull).get());
+  EXPECT_LT(metrics_->records.get(), routed / 2);
+}
+
+TEST_F(DeliveryTest, WhatIsDroppedBehindABatchThatNeverGoesIsCountedAtTheEnd) {
+  const auto account = std::make_shared<OutputAccount>();
+  journal_ = *Journal::open(
+      {.bytes_max = kJournalBytesMin,
+       .when_full = WhenFull::DropOldest,
+       .on_drop = [&](const EntryHead& head) { note_dropped(head, *routes_, 0, *account); }});
+  checkpoint_ = *journal_->register_output("fake");
+  {
+    MutexLock lock(destination_.mutex);
+    destination_.refuse = true;
+  }
+  DeliverySettings settings;
+  settings.account = account;
+  auto worker = start(settings);
+  for (int i = 0; i < 1000; ++i) append("app", 100);
+  const uint64_t left = finish(std::move(worker), Milliseconds(50));
+  EXPECT_GT(left, 0u);
+  EXPECT_TRUE(account->exact());
+  EXPECT_EQ(appended_, left + metrics_->drop(DropReason::JournalFull).get());
+}
+
+TEST_F(DeliveryTest, AStartCountsWhatIsWaiting) {
+  {
+    MutexLock lock(destination_.mutex);
+    destination_.answers = {Delivery::delivered()};
+    destination_.die_after_put = 1;
+  }
+  destination_.batch_records_max = 7;
+  auto worker = start();
+  append("app-parity", 100);
+  eventually([&] {
+    MutexLock lock(destination_.mutex);
+    return destination_.attempts > 1;
+  });
+  const uint64_t left = finish(std::move(worker), Milliseconds(50));
+  {
+    MutexLock lock(destination_.mutex);
+    destination_.die_after_put = 0;
+    destination_.refuse = true;
+  }
+  const auto account = std::make_shared<OutputAccount>();
+  DeliveryWorker second({.instance = "fake.0", .identity = "fake", .account = account},
+                        std::make_unique<FakeOutput>(destination_), routes_, *journal_, *metrics_,
+                        system_clock());
+  append("app", 10);
+  second.start(checkpoint_, true);
+  EXPECT_EQ(account->recovered.get(), left + 10);
+  append("app", 10);
+  EXPECT_EQ(account->recovered.get(), left + 10);
+  second.drain(system_clock().monotonic());
+  second.join();
+  EXPECT_TRUE(account->exact());
+}
+
 // Crashes at random: between a delivery and its checkpoint, in the middle of batches, with several
 // groups open. Objects are named by group and start offset, as S3 keys are: a later one of the same
 // name replaces it.

@@ -332,8 +332,10 @@ void Ingest::shed_least_severe(Chunk& chunk) {
     if (routes_.routes()[i].processed && routes_.select_for_copy(dropped, i, selected_))
       counts_[i] = selected_.count();
   }
-  for (size_t i = 0; i < counts_.size(); ++i)
+  for (size_t i = 0; i < counts_.size(); ++i) {
+    outputs_[i]->routed.add(counts_[i]);  // chosen for it, though not stored
     outputs_[i]->drop(DropReason::JournalFull).add(counts_[i]);
+  }
   if (const uint64_t times = shed_episode_.admit()) {
     log_error("ingest", "LOST {} records below {}: the journal is nearly full ({} times)",
               dropped.records.size(), to_string(keep_from), times);

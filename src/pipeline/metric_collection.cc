@@ -101,9 +101,15 @@ void add_own_output(const OutputInstance& output, Timestamp now, MetricFamilies&
                        double value) {
     families.add(name, type, help, {{"name", metrics.name}}, value);
   };
-  add("noroshi_output_routed_records_total", kCounter,
-      "Records chosen for this output and stored in the journal.",
+  add("noroshi_output_routed_records_total", kCounter, "Records chosen for this output.",
       static_cast<double>(metrics.routed.get()));
+  add("noroshi_output_recovered_records_total", kCounter,
+      "Records that the start found waiting in the journal.",
+      static_cast<double>(output.account->recovered.get()));
+  add("noroshi_output_waiting_records", kGauge,
+      "Records in the journal that are neither delivered nor dropped: recovered + routed - "
+      "delivered - dropped.",
+      static_cast<double>(output.account->waiting(metrics)));
   add("noroshi_output_requests_total", kCounter, "Delivery attempts.",
       static_cast<double>(metrics.requests.get()));
   add("noroshi_output_log_key_missing_total", kCounter,

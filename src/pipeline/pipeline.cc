@@ -26,6 +26,18 @@ std::string grouped(uint64_t number) {
   return digits;
 }
 
+// The accounting identity against what a scan of the journal finds left.
+void compare_accounts(const OutputInstance& output, const std::optional<UndeliveredRecords>& left) {
+  const OutputMetrics& metrics = *output.metrics;
+  const uint64_t come = output.account->recovered.get() + metrics.routed.get();
+  const uint64_t gone = metrics.records.get() + metrics.dropped_total();
+  if (!output.account->exact() || !left || left->at_least || come == gone + left->count) return;
+  log_error("output:" + metrics.name,
+            "accounting differs: {} recovered + {} routed, but {} delivered + {} dropped + {} left",
+            output.account->recovered.get(), metrics.routed.get(), metrics.records.get(),
+            metrics.dropped_total(), left->count);
+}
+
 }  // namespace
 
 Pipeline::Pipeline() : metrics_(make_pipeline_metrics(*this)) {}
@@ -72,7 +84,7 @@ void Pipeline::start() {
       }
     }
   }
-  for (size_t i = 0; i < outputs_.size(); ++i) outputs_[i].worker->start(checkpoints[i]);
+  for (size_t i = 0; i < outputs_.size(); ++i) outputs_[i].worker->start(checkpoints[i], true);
   running_->sink.set(*running_->ingest);
   running_->ingest->start();
   for (InputInstance& input : inputs_) input.input->start(running_->sink, *input.metrics);
@@ -80,6 +92,13 @@ void Pipeline::start() {
     running_->loop.run();
     running_->ended.store(true);
   });
+}
+
+void Pipeline::note_dropped(const EntryHead& head) {
+  const Hold held = hold();
+  const RouteTable& routes = *running_->current().route_table;
+  for (size_t i = 0; i < outputs_.size(); ++i)
+    noroshi::note_dropped(head, routes, i, *outputs_[i].account);
 }
 
 void Pipeline::deliver_now() {
@@ -174,6 +193,7 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
   for (OutputInstance& output : outputs_) {
     const std::optional<UndeliveredRecords> left = output.worker->left(counted_by);
     const bool nothing_left = left && left->count == 0 && !left->at_least;
+    compare_accounts(output, left);
     report.complete = report.complete && nothing_left;
     report.summary += fmt::format("; {}: {} delivered, {} dropped", output.metrics->name,
                                   grouped(output.metrics->records.get()),

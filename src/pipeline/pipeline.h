@@ -75,6 +75,7 @@ struct OutputInstance {
   std::string plugin, destination, match, condition, identity;
   std::string section = {};
   std::string name = {};
+  std::shared_ptr<OutputAccount> account = std::make_shared<OutputAccount>();
 };
 
 struct ShutdownReport {
@@ -136,6 +137,9 @@ class Pipeline {
   Pipeline();
   [[nodiscard]] LoadedCheckpoint register_output(const OutputInstance& output);
   void finish_reload();  // at once, for a shutdown
+  // The journal is about to drop an entry: outputs note how many of its records were theirs. Ingest
+  // thread.
+  void note_dropped(const EntryHead& head);
 
   mutable std::shared_mutex instances_mutex_;
   ServiceOptions service_;

@@ -115,7 +115,9 @@ void PipelineReload::match(const Pipeline& old, Pipeline& next) {
   }
   for (OutputInstance& output : next.outputs_) {
     for (const OutputInstance& running : old.outputs_) {
-      if (running.identity == output.identity) output.metrics = running.metrics;
+      if (running.identity != output.identity) continue;
+      output.metrics = running.metrics;
+      output.account = running.account;
     }
   }
 }
@@ -183,6 +185,8 @@ bool Pipeline::reload(const Document& document, const BuildOptions& options,
   for (const OutputInstance& output : next->outputs_) {
     if (std::ranges::count(outputs_, output.identity, &OutputInstance::identity) == 0)
       checkpoints.emplace(output.identity, register_output(output));
+    // What it finds in the journal, and what is routed until its worker runs, nobody tells apart.
+    if (checkpoints.contains(output.identity)) output.account->set_inexact();
   }
   on_loop(running_->loop, [&] {
     before.ingest->hand_over(*after.ingest);

@@ -257,6 +257,27 @@ bool RouteTable::selects_none(size_t output, uint64_t table_id, std::string_view
          parsed->kinds[output] == kNone;
 }
 
+std::optional<uint32_t> RouteTable::count(size_t output, uint64_t table_id, std::string_view block,
+                                          uint32_t records, uint32_t first) const {
+  const std::optional<Block> parsed = parse_block(block);
+  if (table_id != id_ || !parsed || output >= parsed->kinds.size()) return std::nullopt;
+  if (parsed->kinds[output] == kNone || first >= records) return 0;
+  if (parsed->kinds[output] == kAll) return records - first;
+  size_t position = 0;
+  for (size_t i = 0; i < output; ++i) {
+    if (parsed->kinds[i] == kSome) position += bitmap_bytes(records);
+  }
+  if (parsed->bitmaps.size() < position + bitmap_bytes(records)) return std::nullopt;
+  uint32_t count = 0;
+  for (uint32_t base = 0; base < records; base += 64, position += 8) {
+    uint64_t word = load_u64(parsed->bitmaps.data() + position);
+    if (base + 64 <= first) continue;
+    if (base < first) word &= ~uint64_t{0} << (first - base);
+    count += static_cast<uint32_t>(std::popcount(word));
+  }
+  return count;
+}
+
 // A chunk of another configuration: where it came from is in its block, who takes it is ours to
 // say. An input that is gone, or one whose chunks carry no name yet, leaves its chunks to their
 // tags.

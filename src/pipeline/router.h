@@ -88,6 +88,12 @@ class RouteTable {
   [[nodiscard]] Status select(size_t output, uint64_t table_id, std::string_view block,
                               const ChunkView& chunk, std::vector<uint32_t>& selected) const;
 
+  // How many of an entry's records from `first` on `output` takes, from the stored block alone.
+  // Nothing if that takes the records: another table wrote it, or it is damaged.
+  [[nodiscard]] std::optional<uint32_t> count(size_t output, uint64_t table_id,
+                                              std::string_view block, uint32_t records,
+                                              uint32_t first = 0) const;
+
   // True if the stored block alone says that `output` takes nothing: the body need not be read.
   [[nodiscard]] bool selects_none(size_t output, uint64_t table_id, std::string_view block) const;
 

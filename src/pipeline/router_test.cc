@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "record/msgpack_writer.h"
 
 namespace noroshi {
@@ -44,6 +46,16 @@ std::vector<uint32_t> select(const RouteTable& table, size_t output, uint64_t id
                              const std::string& block, const Chunk& chunk) {
   std::vector<uint32_t> selected;
   EXPECT_TRUE(table.select(output, id, block, chunk.view(), selected).has_value());
+  // The marks alone say the same number, from any record on.
+  const auto records = static_cast<uint32_t>(chunk.records.size());
+  for (uint32_t first = 0; first <= records; ++first) {
+    const auto counted = table.count(output, id, block, records, first);
+    EXPECT_EQ(counted.has_value(), id == table.id());
+    if (counted) {
+      EXPECT_EQ(*counted,
+                std::ranges::count_if(selected, [&](uint32_t index) { return index >= first; }));
+    }
+  }
   return selected;
 }
 

@@ -131,6 +131,8 @@ class SystemTest(unittest.TestCase):
         process.send_signal(signal.SIGTERM)
         status = process.wait(seconds)
         lines = self.log_of("router").splitlines()
+        # Per output: recovered + routed = delivered + dropped + left (src/pipeline/accounting.h).
+        self.assertEqual([line for line in lines if "accounting differs" in line], [])
         return status, lines[-1] if lines else ""
 
     # -- reading back ----------------------------------------------------------------------------------------------
