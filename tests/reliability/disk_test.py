@@ -1,0 +1,271 @@
+#!/usr/bin/python3
+"""Full disks, full journals and a disk that turns read-only: paused or dropped as configured, counted by output and
+reason, visible in health, and over without a restart once there is room.
+
+Small file systems are tmpfs: mounting them needs root. Without it the tests say so and are skipped.
+"""
+
+import collections
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from load import LEVELS, Load, docker_record, line
+from harness import SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, wait_for
+
+# The journal leaves 32 MiB of a disk to others: a disk of this size leaves it some 16.
+DISK_BYTES = 48 << 20
+
+
+class FullDisk(SystemTest):
+    def mount(self, name, size=DISK_BYTES):
+        path = self.directory / name
+        path.mkdir()
+        made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)], capture_output=True,
+                              text=True)
+        if made.returncode != 0:
+            print(f"\nSKIPPED: {self.id()} needs to mount a tmpfs: {made.stderr.strip()}")
+            self.skipTest(f"cannot mount a tmpfs: {made.stderr.strip()}")
+        # Cleanups run in reverse: the processes are gone by then.
+        self.addCleanup(subprocess.run, ["umount", "-l", str(path)], check=True)
+        self.addCleanup(self.kill_all)
+        return path
+
+    def kill_all(self):
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    def start(self, state, service=""):
+        self.start_aws()
+        self.port, self.admin = free_port(), free_port()
+        config = self.specified_config(self.port, self.admin, f"    Grace 30\n{service}")
+        self.config = config
+        self.environment = {"NOROSHI_STORAGE_PATH": str(state)}
+        return self.start_router(config, self.admin, self.environment)
+
+    def fault(self, **fault):
+        status, body = fetch(f"{self.endpoint}/_localaws/faults", json.dumps(fault).encode())
+        self.assertIn(status, (200, 201), body)
+
+    def heal(self):
+        fetch(f"{self.endpoint}/_localaws/faults", method="DELETE")
+
+    def health(self):
+        return fetch(f"http://127.0.0.1:{self.admin}/api/v1/health")
+
+    def metrics(self):
+        found = {}
+        for row in fetch(f"http://127.0.0.1:{self.admin}/api/v2/metrics/prometheus")[1].decode().splitlines():
+            if not row.startswith("#"):
+                found[row.rsplit(" ", 1)[0]] = float(row.rsplit(" ", 1)[1])
+        return found
+
+    def paused(self):
+        return self.metrics()["noroshi_inputs_paused"] == 1
+
+    def fill(self, directory, leave=0):
+        """Takes the space of the disk that nobody else has yet."""
+        space = os.statvfs(directory)
+        path = directory / "somebody-elses"
+        with open(path, "wb") as file:
+            left = space.f_bavail * space.f_frsize - leave
+            with_pieces = b"x" * 65536
+            while left > 0:
+                try:
+                    left -= file.write(with_pieces[:left])
+                    file.flush()
+                except OSError:
+                    break
+        return path
+
+    def send(self, client, first, count, hours=1):
+        """In chunks of 100 with acks; times spread over so many hours, so that as many S3 batches are open."""
+        now, waiting, errors = time.time(), 0, []
+        for begin in range(first, first + count, 100):
+            entries = []
+            for number in range(begin, min(begin + 100, first + count)):
+                level = LEVELS[number % len(LEVELS)]
+                if level == "ERROR":
+                    errors.append(number)
+                # CloudWatch takes nothing that is older than 14 days, and no batch longer than 24 hours.
+                entries.append(entry(now - 3600 * (number % hours), docker_record(line(number, level))))
+            client.send(packed_forward("backend-firelens-1", entries, new_ack_id()))
+            waiting += 1
+            if waiting > 8:
+                client.wait_ack()
+                waiting -= 1
+        while waiting:
+            client.wait_ack()
+            waiting -= 1
+        return errors
+
+    def check_everything_arrived(self, sent, errors, last):
+        seen = collections.Counter(record["n"] for record in self.s3_records())
+        self.assertEqual(set(range(sent)) - set(seen), set(), f"records missing in S3; {last}")
+        self.assertEqual({n: times for n, times in seen.items() if times > 1}, {}, "records twice in S3")
+        events = {json.loads(event["message"])["n"] for event in self.log_events()}
+        self.assertEqual(set(errors) ^ events, set(), "CloudWatch Logs holds exactly the errors")
+
+    def check_losses_are_counted(self, sent, errors, last):
+        """What is missing is what was counted, for each output."""
+        seen = collections.Counter(record["n"] for record in self.s3_records())
+        self.assertEqual([n for n, times in seen.items() if times > 1], [], "records twice in S3")
+        missing = {"s3": sent - len(seen)}
+        events = {json.loads(event["message"])["n"] for event in self.log_events()}
+        missing["cloudwatch_logs"] = len(errors) - len(events)
+        for output, count in missing.items():
+            part = next(part for part in last.split("; ") if part.strip().split("] ")[-1].startswith(output))
+            dropped = int(part.split(" dropped")[0].rsplit(" ", 1)[1].replace(",", ""))
+            self.assertEqual(dropped, count, f"{output}: {part}")
+            if count:
+                self.assertIn(f"journal_full {count:,}", part)
+        return missing
+
+    def test_a_full_disk_blocks_and_loses_nothing(self):
+        disk = self.mount("disk")
+        router = self.start(disk / "state")
+        self.fault(service="*", action="reset_before")  # what is in the journal stays there
+        other = self.fill(disk)
+        load = Load(self.port, 3000)
+        wait_for("the pause", self.paused, 60)
+        wait_for("health", lambda: self.health()[0] == 500, 30)
+        self.assertIn(b"journal", self.health()[1])
+        self.assertIn("inputs are paused", self.log_of("router"))
+        time.sleep(1)
+        other.unlink()
+        wait_for("the inputs to go on", lambda: not self.paused(), 30)
+        self.heal()
+        time.sleep(1)
+        load.stop()
+        wait_for("health to recover", lambda: self.health()[0] == 200, 120)
+        status, last = self.stop_router(router, 120)
+        self.assertEqual(status, 0, last)
+        self.check_everything_arrived(load.sent, load.errors, last)
+        self.assertEqual(load.reconnects, 0, "a full disk closed the client's connection")
+
+    def test_a_full_disk_drops_the_oldest_and_counts_them(self):
+        disk = self.mount("disk")
+        router = self.start(disk / "state", "    storage.when_full drop_oldest\n")
+        self.fault(service="*", action="reset_before")
+        client = self.connect(self.port)
+        errors = self.send(client, 0, 20_000, hours=5)
+        # S3 reads into its open batches; a request that fails stops it.
+        fetch(f"http://127.0.0.1:{self.admin}/api/v1/deliver", b"")
+        wait_for("S3 to fail", lambda: self.metrics()['noroshi_output_retrying{name="s3.1"}'] == 1)
+        other = self.fill(disk, leave=33 << 20)  # a megabyte is left for the journal
+        sent = 20_000
+        while self.metrics()["noroshi_journal_appended_offset"] < 200_000 and "dropping the oldest" not in self.log_of("router"):
+            errors += self.send(client, sent, 5000, hours=5)
+            sent += 5000
+        errors += self.send(client, sent, 20_000, hours=5)
+        sent += 20_000
+        self.assertIn("dropping the oldest", self.log_of("router"))
+        self.assertFalse(self.paused())
+        other.unlink()
+        self.heal()
+        wait_for("the loss to be told", lambda: "LOST" in self.log_of("router"), 60)
+        wait_for("health to tell it", lambda: b"records were lost" in self.health()[1], 30)
+        errors += self.send(client, sent, 5000, hours=5)
+        sent += 5000
+        client.close()
+        status, last = self.stop_router(router, 120)
+        self.assertEqual(status, 0, last)
+        missing = self.check_losses_are_counted(sent, errors, last)
+        self.assertGreater(missing["s3"], 0)
+        self.assertIn("0 left", last)
+
+    def test_a_quota_blocks_or_drops(self):
+        for policy in ("block", "drop_oldest"):
+            with self.subTest(policy):
+                directory = self.directory / policy
+                directory.mkdir()
+                router = self.start(directory, f"    storage.limit 4M\n    storage.when_full {policy}\n")
+                self.fault(service="*", action="reset_before")
+                load = Load(self.port, 4000)
+                if policy == "block":
+                    wait_for("the pause", self.paused, 60)
+                    wait_for("health", lambda: self.health()[0] == 500 and b"journal" in self.health()[1], 30)
+                else:
+                    wait_for("a drop", lambda: "dropping the oldest" in self.log_of("router"), 60)
+                    time.sleep(2)
+                    self.assertFalse(self.paused())
+                self.assertLessEqual(self.metrics()["noroshi_journal_bytes"], 4 << 20)
+                self.heal()
+                time.sleep(1)
+                load.stop()
+                status, last = self.stop_router(router, 120)
+                self.assertEqual(status, 0, last)
+                if policy == "block":
+                    self.check_everything_arrived(load.sent, load.errors, last)
+                    self.assertIn("0 dropped, 0 left", last)
+                else:
+                    self.assertGreater(self.check_losses_are_counted(load.sent, load.errors, last)["s3"], 0)
+                self._stop_everything_but_files()
+
+    def _stop_everything_but_files(self):
+        self.kill_all()
+        self.processes.clear()
+        for log in self.directory.glob("*.log"):
+            log.unlink()
+        (self.directory / "localaws.port").unlink()
+        subprocess.run(["rm", "-rf", str(self.directory / "aws"), str(self.directory / "s3")], check=True)
+
+    def test_only_the_disk_of_the_s3_spool_is_full(self):
+        """CloudWatch does not notice, S3 waits with several batches open, and goes on when there is room."""
+        spool = self.mount("s3", size=1 << 20)
+        router = self.start(self.directory / "state")
+        other = self.fill(spool, leave=64 << 10)
+        client = self.connect(self.port)
+        # Random text does not compress: a few thousand records are more than what is left.
+        now, errors, sent = time.time(), [], 4000
+        for begin in range(0, sent, 100):
+            entries = []
+            for number in range(begin, begin + 100):
+                level = LEVELS[number % len(LEVELS)]
+                if level == "ERROR":
+                    errors.append(number)
+                text = json.dumps({"level": level, "n": number, "noise": os.urandom(150).hex()})
+                entries.append(entry(now - 3600 * (number % 4), docker_record(text)))
+            ack = new_ack_id()
+            client.send(packed_forward("backend-firelens-1", entries, ack))
+            self.assertEqual(client.wait_ack(), ack)
+        wait_for("all errors in CloudWatch Logs", lambda: len(self.log_events()) == len(errors), 30)
+        wait_for("the trouble of S3", lambda: "cannot build a batch" in self.log_of("router"), 30)
+        self.assertFalse(self.paused())
+        other.unlink()
+        client.close()
+        status, last = self.stop_router(router, 120)
+        self.assertEqual(status, 0, last)
+        self.check_everything_arrived(sent, errors, last)
+        self.assertIn("0 dropped, 0 left", last)
+
+    def test_a_disk_that_turns_read_only(self):
+        disk = self.mount("disk", 256 << 20)
+        router = self.start(disk / "state")
+        load = Load(self.port, 1000)
+        time.sleep(1)
+        # Files that are open for writing keep a file system from being remounted; it takes what it gets.
+        turned = subprocess.run(["mount", "-o", "remount,ro", str(disk)], capture_output=True, text=True)
+        if turned.returncode != 0:
+            load.stop()
+            print(f"\nSKIPPED: {self.id()}: {turned.stderr.strip()}")
+            self.skipTest("the kernel does not remount a file system that has files open for writing")
+        wait_for("the pause", self.paused, 30)
+        wait_for("health", lambda: self.health()[0] == 500, 30)
+        subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+        wait_for("the inputs to go on", lambda: not self.paused(), 30)
+        load.stop()
+        status, last = self.stop_router(router, 120)
+        self.assertEqual(status, 0, last)
+        self.check_everything_arrived(load.sent, load.errors, last)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
