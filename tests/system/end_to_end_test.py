@@ -82,9 +82,16 @@ class Specified(SystemTest):
         self.assertLess(memory["VmHWM"], 50_000)
 
     def test_kill_9_loses_no_acknowledged_record_and_repeats_none_in_s3(self):
+        self.kill_again_and_again()
+
+    def test_kill_9_with_storage_sync_full(self):
+        """An ack means fsynced: the same promise, and the client waits for the disk."""
+        self.kill_again_and_again("    storage.sync full\n")
+
+    def kill_again_and_again(self, service=""):
         rng = random.Random(os.environ.get("NOROSHI_TEST_SEED", "20261123"))
-        rounds = int(os.environ.get("NOROSHI_TEST_KILLS", "8"))
-        router = self.start()
+        rounds = int(os.environ.get("NOROSHI_TEST_KILLS", "20"))
+        router = self.start(service=service)
         number, errors, repeated = 0, [], 0
         pending = collections.deque()  # (ack id, frame) sent and not acknowledged: repeated after a crash, as clients do
         client = self.connect(self.port)
