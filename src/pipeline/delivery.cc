@@ -73,7 +73,7 @@ DeliveryWorker::DeliveryWorker(DeliverySettings settings, std::unique_ptr<Output
 
 DeliveryWorker::~DeliveryWorker() { join(); }
 
-void DeliveryWorker::start(const LoadedCheckpoint& loaded, bool counts_recovered) {
+void DeliveryWorker::start(const LoadedCheckpoint& loaded, bool count_recovered) {
   saved_ = loaded.checkpoint;
   saved_.identity = settings_.identity;
   cursor_ = saved_.low_water;
@@ -83,7 +83,12 @@ void DeliveryWorker::start(const LoadedCheckpoint& loaded, bool counts_recovered
   }
   reader_ = journal_.make_reader(cursor_);
   account_->set_place(cursor_, cursor_);
-  if (counts_recovered) count_recovered();
+  if (count_recovered && cursor_ < journal_.appended_offset()) {
+    const auto found = count_undelivered(journal_.appended_offset(),
+                                         clock_.monotonic() + kCountRecoveredMax, true);
+    if (!found || found->at_least) account_->set_inexact();
+    if (found) account_->recovered.add(found->count);
+  }
   if (loaded.origin == CheckpointOrigin::New) {
     // A file from the first moment: `noroshi journal ls` shows every output and its lag.
     if (const Status made = journal_.save_checkpoint(saved_, false); !made) {
@@ -638,14 +643,6 @@ void DeliveryWorker::account_at_end() {
             "LOST {} records from record {} on: the journal was full and its oldest segment was "
             "dropped",
             records, begin.value);
-}
-
-void DeliveryWorker::count_recovered() {
-  const Offset end = journal_.appended_offset();
-  if (cursor_ >= end) return;
-  const auto found = count_undelivered(end, clock_.monotonic() + kCountRecoveredMax, true);
-  if (!found || found->at_least) account_->set_inexact();
-  if (found) account_->recovered.add(found->count);
 }
 
 // -- bookkeeping

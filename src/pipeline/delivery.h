@@ -30,8 +30,6 @@
 #include <vector>
 
 #include "base/mutex.h"
-#include "journal/checkpoint.h"
-#include "journal/journal.h"
 #include "journal/journal_reader.h"
 #include "output/output.h"
 #include "pipeline/dead_letter.h"
@@ -56,8 +54,8 @@ class DeliveryWorker {
   ~DeliveryWorker();  // joins; drain() comes first
 
   // Starts the thread where `checkpoint` (Journal::register_output) says. A damaged one goes back
-  // to the oldest offset the journal still has: rather twice than never. `count_recovered`: what
-  // waits there already is counted in the account (not after a reload: it was counted when routed).
+  // to the oldest offset the journal still has: rather twice than never. `count_recovered`: not
+  // after a reload, which routed what waits there.
   void start(const LoadedCheckpoint& checkpoint, bool count_recovered = false);
   // Closes and sends all open batches soon, as an operator asks.
   void deliver_now();
@@ -121,7 +119,6 @@ class DeliveryWorker {
   void account_for_lost(const LostRange& lost);
   void account_for_damaged(const EntryHead& head);
   void account_at_end();
-  void count_recovered();
   std::optional<UndeliveredRecords> count_undelivered(Offset end, Monotonic until, bool with_lost);
   void update_lag(bool caught_up);
   Progress save_checkpoint();
@@ -152,7 +149,7 @@ class DeliveryWorker {
   std::vector<std::string_view> keys_;
   std::vector<Group*> touched_;
   std::vector<RejectedRecord> rejected_;
-  uint64_t recovered_lost_ = 0;  // of the recovered, those in ranges that cannot be read
+  uint64_t recovered_lost_ = 0;  // in ranges that cannot be read
   Checkpoint saved_;
   Monotonic saved_at_{};
   Timestamp read_appended_at_{};  // append time of the entry read last
