@@ -90,6 +90,18 @@ int main(int argc, char** argv) {
   dump->add_option("--from", from, "first offset");
   dump->add_option("--count", count, "records at most");
 
+  noroshi::ReplayArguments letters;
+  CLI::App* replay = journal->add_subcommand(
+      "replay-dead-letters",
+      "send dead letters to a running router again, with tag, time and record; it routes them as "
+      "any record, to every output that takes them. A file whose records are all acknowledged is "
+      "renamed to FILE.replayed");
+  replay->add_option("files", letters.files, "storage.path/dead-letters/OUTPUT.jsonl")->required();
+  replay->add_option("--to", letters.to, "its forward input: HOST:PORT or unix:PATH")->required();
+  replay->add_option("--reason", letters.reason, "only those of this reason, such as rejected");
+  replay->add_option("--timeout", letters.timeout_seconds, "seconds for each file")
+      ->capture_default_str();
+
   std::string plugin;
   bool markdown = false, migration = false;
   CLI::App* options =
@@ -153,6 +165,7 @@ int main(int argc, char** argv) {
   if (*list) return noroshi::journal_list(directory);
   if (*dump) return noroshi::journal_dump(directory, from, count);
   if (*verify) return noroshi::journal_verify(directory);
+  if (*replay) return noroshi::journal_replay_dead_letters(letters);
   if (*cost) return noroshi::print_cost(costs);
   if (*options && migration) return noroshi::print_migration();
   if (*options) return noroshi::print_options(plugin, markdown);

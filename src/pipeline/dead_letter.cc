@@ -21,6 +21,15 @@ std::string file_name(const std::string& instance) {
   return name + ".jsonl";
 }
 
+// To the nanosecond: a replay gives the record the time it had.
+void write_time(std::string& out, Timestamp time) {
+  write_json_date(out, JsonDateFormat::Iso8601, time);  // ends in six digits, Z and a quote
+  const auto nanoseconds = time.time_since_epoch() % std::chrono::microseconds(1);
+  const int64_t below = nanoseconds.count() < 0 ? nanoseconds.count() + 1000 : nanoseconds.count();
+  out.resize(out.size() - 2);
+  out += fmt::format("{:03}Z\"", below);
+}
+
 }  // namespace
 
 DeadLetters::DeadLetters(std::filesystem::path directory, std::string instance)
@@ -51,7 +60,7 @@ void DeadLetters::write(const ChunkView& chunk, uint32_t index, DropReason reaso
   line_ += fmt::format(",\"offset\":{},\"tag\":", chunk.offset(index).value);
   write_json_string(line_, chunk.tag);
   line_ += ",\"time\":";
-  write_json_date(line_, JsonDateFormat::Iso8601, entry.time);
+  write_time(line_, entry.time);
   line_ += ",\"record\":";
   if (!write_json(line_, chunk.record(entry))) line_ += "null";
   line_ += "}\n";

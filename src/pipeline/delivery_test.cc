@@ -278,8 +278,8 @@ TEST_F(DeliveryTest, RejectedAndExhaustedBatchesAreCountedAndKeptAsDeadLetters) 
   EXPECT_THAT(
       lines,
       ElementsAre(
-          R"({"output":"fake.0","reason":"rejected","detail":"malformed","offset":0,"tag":"app","time":"1970-01-01T00:00:00.000000Z","record":{"n":0}})",
-          R"({"output":"fake.0","reason":"rejected","detail":"malformed","offset":1,"tag":"app","time":"1970-01-01T00:00:00.000000Z","record":{"n":1}})"));
+          R"({"output":"fake.0","reason":"rejected","detail":"malformed","offset":0,"tag":"app","time":"1970-01-01T00:00:00.000000000Z","record":{"n":0}})",
+          R"({"output":"fake.0","reason":"rejected","detail":"malformed","offset":1,"tag":"app","time":"1970-01-01T00:00:00.000000001Z","record":{"n":1}})"));
   std::filesystem::remove_all(directory);
 }
 

@@ -43,6 +43,16 @@ struct RunArguments {
 [[nodiscard]] int journal_dump(const std::string& directory, uint64_t from, uint64_t count);
 [[nodiscard]] int journal_verify(const std::string& directory);
 
+// Sends dead letters to a running router; 0: everything asked for is acknowledged. The router
+// routes them as any record: to every output that takes them.
+struct ReplayArguments {
+  std::vector<std::string> files = {};
+  std::string to = {};             // HOST:PORT or unix:PATH
+  std::string reason = {};         // only these; empty: all
+  uint32_t timeout_seconds = 600;  // for each file
+};
+[[nodiscard]] int journal_replay_dead_letters(const ReplayArguments& arguments);
+
 // What a month of logs costs before and after. 0, or 1 for an unknown region or a wrong price.
 struct CostArguments {
   double gb_per_month = 100;
