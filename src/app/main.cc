@@ -96,7 +96,7 @@ int main(int argc, char** argv) {
       "send dead letters to a running router again, with tag, time and record; it routes them as "
       "any record, to every output that takes them. A file whose records are all acknowledged is "
       "renamed to FILE.replayed");
-  replay->add_option("files", letters.files, "storage.path/dead-letters/OUTPUT.jsonl")->required();
+  replay->add_option("files", letters.files, "storage.path/dead-letter/OUTPUT.jsonl")->required();
   replay->add_option("--to", letters.to, "its forward input: HOST:PORT or unix:PATH")->required();
   replay->add_option("--reason", letters.reason, "only those of this reason, such as rejected");
   replay->add_option("--timeout", letters.timeout_seconds, "seconds for each file")

@@ -37,7 +37,13 @@ DeadLetters::DeadLetters(std::filesystem::path directory, std::string instance)
       instance_(std::move(instance)) {}
 
 bool DeadLetters::open() {
-  if (file_.valid() && bytes_ < kDeadLetterFileBytesMax) return true;
+  // Somebody may have moved it away (a replay does): then a new one is begun.
+  struct stat ours{}, there{};
+  const bool same = file_.valid() && fstat(file_.get(), &ours) == 0 &&
+                    stat(path_.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
+                    ours.st_dev == there.st_dev;
+  if (!same) bytes_ = 0;
+  if (same && bytes_ < kDeadLetterFileBytesMax) return true;
   std::error_code ignored;
   std::filesystem::create_directories(path_.parent_path(), ignored);
   if (bytes_ >= kDeadLetterFileBytesMax)

@@ -86,8 +86,7 @@ class DeliveryWorker {
 
  private:
   struct Group;
-  // Which records are for this output.
-  struct Selection {
+  struct Selection {  // which records are for this output
     std::shared_ptr<const RouteTable> routes;
     size_t output = 0;
   };
@@ -155,8 +154,7 @@ class DeliveryWorker {
   Timestamp read_appended_at_{};  // append time of the entry read last
   LogEpisode lost_episode_, read_episode_, batch_episode_, checkpoint_episode_, give_up_episode_;
 
-  std::atomic<bool> woken_{false};
-  std::atomic<bool> deliver_now_{false};
+  std::atomic<bool> woken_{false}, deliver_now_{false};
   std::atomic<bool> draining_{false}, leaving_{false}, finished_{false};
   std::atomic<uint64_t> end_{UINT64_MAX};  // drain_to()
   std::atomic<int64_t> drain_deadline_ns_{INT64_MAX};

@@ -2,8 +2,8 @@
 // again, by the Forward protocol with acks, as `noroshi ship` sends lines.
 //
 // A file is renamed only when all of its records are acknowledged. Each record's ack id is made
-// from its line, so a router that has stored a part of a file that is replayed again recognises
-// that part (within the bounds of receipts: docs/reliability.md).
+// from its line: an input that has stored a part of a file recognises that part when the file is
+// replayed to it again (within the bounds of receipts: docs/reliability.md).
 #include <fmt/format.h>
 
 #include <charconv>
@@ -31,7 +31,7 @@ constexpr ship::SendQueueLimits kQueueLimits{
     .records = 16'384, .bytes = 4 << 20, .drop_when_full = false};
 
 struct Counts {
-  uint64_t read = 0, other_reason = 0, unreadable = 0, sent = 0;
+  uint64_t bytes = 0, read = 0, other_reason = 0, unreadable = 0, sent = 0;
 };
 
 // "HOST:PORT", "[::1]:PORT" or "unix:PATH".
@@ -122,6 +122,7 @@ class Replay {
 
  private:
   void take(const std::string& path, const std::string& line) {
+    counts_.bytes += line.size() + 1;
     if (line.empty()) return;
     ++counts_.read;
     msgpack_.clear();
@@ -180,6 +181,11 @@ bool replay_file(const ReplayArguments& arguments, const ship::Destination& dest
   }
   const Counts& counts = replay.counts();
   const bool all = replay.acknowledged() == counts.sent && counts.unreadable == 0;
+  std::error_code error;
+  if (all && std::filesystem::file_size(path, error) != counts.bytes) {
+    std::printf("%s grew while it was read; it stays: replay it again\n", path.c_str());
+    return false;
+  }
   std::string text = fmt::format("{}: {} dead letters, {} sent, {} acknowledged", path, counts.read,
                                  counts.sent, replay.acknowledged());
   if (counts.other_reason > 0) text += fmt::format(", {} of another reason", counts.other_reason);
@@ -193,7 +199,6 @@ bool replay_file(const ReplayArguments& arguments, const ship::Destination& dest
   std::string name = replayed;
   for (int number = 1; std::filesystem::exists(name); ++number)
     name = fmt::format("{}.{}", replayed, number);
-  std::error_code error;
   std::filesystem::rename(path, name, error);
   if (error) {
     std::printf("%s\n", text.c_str());
