@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "output/request/http_item_protocol.h"
 #include "output/request/item_output.h"
@@ -127,9 +128,11 @@ class LokiProtocol final : public HttpItemProtocol {
       const size_t end = text.find('\n');
       entries.push_back({text.substr(0, 20), text.substr(20, end - 20), text.substr(end + 1)});
     }
-    std::ranges::stable_sort(entries, [](const Entry& a, const Entry& b) {
-      return std::tie(a.labels, a.time) < std::tie(b.labels, b.time);
-    });
+    // Items lie in the order of their arrival: entries of one time stay in it.
+    const auto key = [](const Entry& entry) {
+      return std::tuple(entry.labels, entry.time, entry.value.data());
+    };
+    std::ranges::sort(entries, {}, key);
     gathered_ = R"({"streams":[)";
     for (size_t i = 0; i < entries.size(); ++i) {
       if (i == 0 || entries[i].labels != entries[i - 1].labels) {

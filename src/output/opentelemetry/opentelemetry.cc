@@ -64,9 +64,11 @@ class OtlpProtocol final : public HttpItemProtocol {
                          .scope = text.substr(resource_end, head.scope),
                          .record = text.substr(resource_end + head.scope)});
     }
-    std::ranges::stable_sort(entries, [](const Entry& a, const Entry& b) {
-      return std::tie(a.resource, a.scope) < std::tie(b.resource, b.scope);
-    });
+    // Items lie in the order of their arrival: records of one scope stay in it.
+    const auto key = [](const Entry& entry) {
+      return std::tuple(entry.resource, entry.scope, entry.record.data());
+    };
+    std::ranges::sort(entries, {}, key);
     gathered_.clear();
     ProtobufWriter writer(gathered_);
     for (size_t i = 0; i < entries.size();) {
