@@ -151,9 +151,13 @@ class PipelineBuilder {
       auto metrics = std::make_unique<InputMetrics>();
       metrics->name = name;
       input_sections_.push_back(section);
-      pipeline_->inputs_.push_back({std::move(made->input), std::move(metrics),
-                                    std::string(plugin->name), std::move(made->description),
-                                    section_text(*section), "", pipeline_->running_, name});
+      pipeline_->inputs_.push_back({.metrics = std::move(metrics),
+                                    .plugin = std::string(plugin->name),
+                                    .description = std::move(made->description),
+                                    .section = section_text(*section),
+                                    .uses = pipeline_->running_,
+                                    .name = name,
+                                    .input = std::move(made->input)});
     }
     if (sections.empty()) diagnostics_.warning({}, "there is no [INPUT]: nothing will be received");
   }
@@ -417,7 +421,6 @@ class PipelineBuilder {
       metrics->name = name;
       OutputInstance instance{
           .metrics = std::move(metrics),
-          .worker = nullptr,
           .plugin = std::string(plugin->name),
           .destination = std::move(made->destination),
           .match = matching->text,

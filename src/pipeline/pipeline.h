@@ -53,14 +53,15 @@ struct BuildOptions {
   std::function<std::vector<std::string>()> container_names = {};
 };
 
+// What an instance uses stands before it: members are destroyed in reverse.
 struct InputInstance {
-  std::unique_ptr<Input> input;
   std::shared_ptr<InputMetrics> metrics;
   std::string plugin, description;
   std::string section = {};               // as text: an equal one is kept by a reload
   std::string covered_by = {};            // the input that listens in its place
   std::shared_ptr<const void> uses = {};  // the parsers it refers to
   std::string name = {};                  // forward.0, or the alias
+  std::unique_ptr<Input> input = {};
 };
 struct FilterInstance {
   std::shared_ptr<FilterMetrics> metrics;
@@ -71,11 +72,11 @@ struct FilterInstance {
 };
 struct OutputInstance {
   std::shared_ptr<OutputMetrics> metrics;
-  std::unique_ptr<DeliveryWorker> worker;  // null in a check, and for an inert output
   std::string plugin, destination, match, condition, identity;
   std::string section = {};
   std::string name = {};
   std::shared_ptr<OutputAccount> account = std::make_shared<OutputAccount>();
+  std::unique_ptr<DeliveryWorker> worker = {};  // null in a check, and for an inert output
 };
 
 struct ShutdownReport {

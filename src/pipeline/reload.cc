@@ -171,6 +171,7 @@ bool Pipeline::reload(const Document& document, const BuildOptions& options,
   const std::unique_ptr<Pipeline> next =
       PipelineReload::build(document, options, diagnostics, *this);
   if (next == nullptr) return false;
+  const std::shared_ptr<Running> replaced_running = running_->newer;  // owns `before`, to the end
   Running& before = running_->current();
   Running& after = *next->running_;
   for (FilterInstance& filter : next->filters_) {
