@@ -4,8 +4,11 @@
 // with little luck breaks here.
 //
 //   NAME_fuzz CORPUS_DIRECTORY…          NOROSHI_FUZZ_SECONDS=60 NOROSHI_FUZZ_SEED=7 for more
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +17,7 @@
 #include <iterator>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
@@ -28,7 +32,25 @@ std::string read_file(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
+// What is being tried. When it breaks something it is printed, to be kept in the corpus.
+const std::string* current = nullptr;
+
+extern "C" void print_current(int signal) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  constexpr std::string_view kAdvice = "this input, for `xxd -r -p > fuzz/corpus/TARGET/NAME`:\n";
+  if (::write(STDERR_FILENO, kAdvice.data(), kAdvice.size()) < 0) std::_Exit(1);
+  for (const char byte : *current) {
+    const auto value = static_cast<unsigned char>(byte);
+    const char text[] = {kDigits[value >> 4], kDigits[value & 15]};
+    if (::write(STDERR_FILENO, text, sizeof text) < 0) break;
+  }
+  if (::write(STDERR_FILENO, "\n", 1) < 0) std::_Exit(1);
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
 void run(const std::string& input) {
+  current = &input;
   LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size());
 }
 
@@ -70,6 +92,7 @@ std::string changed(std::string input, const std::vector<std::string>& corpus,
 }  // namespace
 
 int main(int argc, char** argv) {
+  for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE}) std::signal(signal, print_current);
   std::vector<std::string> corpus;
   for (int i = 1; i < argc; ++i) {
     if (!std::filesystem::is_directory(argv[i])) {

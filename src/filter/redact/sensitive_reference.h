@@ -26,6 +26,16 @@ inline bool is(const std::string& pattern, std::string_view text) {
   return compiled(pattern).matches(text);
 }
 
+// The expressions know no characters beyond ASCII, and must not stop at bytes that are no UTF-8:
+// any byte that is neither letter nor separator stands in for these.
+inline std::string ascii(std::string_view text) {
+  std::string plain(text);
+  for (char& c : plain) {
+    if (static_cast<unsigned char>(c) >= 0x80) c = '\x01';
+  }
+  return plain;
+}
+
 // Where `pattern` (which begins with \A) matches and what stands before it is not `before`; of the
 // match the first group.
 inline void try_everywhere(std::string_view text, const std::string& before,
@@ -53,7 +63,9 @@ inline std::vector<SensitiveRange> url_passwords(std::string_view text) {
   return found;
 }
 
-inline std::vector<SensitiveRange> tokens(std::string_view text) {
+inline std::vector<SensitiveRange> tokens(std::string_view bytes) {
+  const std::string plain = ascii(bytes);
+  const std::string_view text = plain;
   std::vector<SensitiveRange> found = url_passwords(text);
   try_everywhere(text, R"([A-Za-z0-9_])",
                  R"(\A[Bb]earer +((?=[A-Za-z._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{16,}))", found);
@@ -69,7 +81,9 @@ inline std::vector<SensitiveRange> tokens(std::string_view text) {
   return found;
 }
 
-inline std::vector<SensitiveRange> mail(std::string_view text) {
+inline std::vector<SensitiveRange> mail(std::string_view bytes) {
+  const std::string plain = ascii(bytes);
+  const std::string_view text = plain;
   std::vector<SensitiveRange> candidates, found;
   try_everywhere(text, R"([A-Za-z0-9._%+-])",
                  R"(\A([A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+)"
@@ -99,7 +113,9 @@ inline bool is_card(std::string_view digits) {
             digits);
 }
 
-inline std::vector<SensitiveRange> cards(std::string_view text) {
+inline std::vector<SensitiveRange> cards(std::string_view bytes) {
+  const std::string plain = ascii(bytes);
+  const std::string_view text = plain;
   std::vector<SensitiveRange> found;
   for (size_t begin = 0; begin < text.size();) {
     const std::string_view before = text.substr(0, begin);
