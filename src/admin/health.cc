@@ -41,6 +41,7 @@ HealthFacts take_health_facts(const Pipeline& pipeline) {
   const Journal& journal = *pipeline.journal();
   facts.journal_share =
       static_cast<double>(journal.bytes()) / static_cast<double>(journal.bytes_max());
+  facts.journal_full = journal.full();
   facts.journal_problem = journal.problem();
   return facts;
 }
@@ -101,8 +102,8 @@ void Health::judge(const HealthFacts& facts) {
     lost_at_ = now;
   }
   if (lost_at_ && now - *lost_at_ < kLossRemembered) reasons.push_back(lost_text_);
-  if (facts.journal_share >= kNearlyFull) journal_nearly_full_ = true;
   if (facts.journal_share < kRoomAgain) journal_nearly_full_ = false;
+  if (facts.journal_share >= kNearlyFull || facts.journal_full) journal_nearly_full_ = true;
   if (journal_nearly_full_)
     reasons.push_back(fmt::format("the journal is {:.0f} % full", facts.journal_share * 100));
   if (!facts.journal_problem.empty()) reasons.push_back("journal: " + facts.journal_problem);

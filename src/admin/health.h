@@ -3,7 +3,8 @@
 // Unhealthy means that a restart would help, or that data is being lost:
 //   - the ingest thread or a delivery thread is stuck
 //   - records were lost (journal full, retries used up, refused, damaged) within the last minute
-//   - the journal is nearly full (from 95 %, until it is below 80 % again), or it failed
+//   - the journal is nearly full (from 95 %, or from the first chunk it refuses, until it is below
+//     80 % again), or it failed
 // Degraded is still healthy: a destination is down while the journal has room. The text says so,
 // ECS lets the task live: it holds the data. Records that a destination refuses for their own sake
 // (too old, too large) are counted, and no reason to kill anything.
@@ -44,6 +45,7 @@ struct HealthFacts {
   uint64_t lost = 0;                       // records lost since start, for the reasons that count
   std::string lost_by = {};                // "s3.1 (journal_full)"
   double journal_share = 0;                // 0 … 1
+  bool journal_full = false;               // it refused a chunk: a large one, possibly far from 1
   std::string journal_problem = {};
   uint64_t errors = 0, retries_failed = 0;  // Fluent Bit's counters
 };

@@ -48,6 +48,13 @@ TEST_F(HealthTest, AJournalThatHoversAroundTheLimitDoesNotFlap) {
   EXPECT_TRUE(observe({.journal_share = 0.70}, Seconds(20)).healthy);
 }
 
+TEST_F(HealthTest, AJournalThatRefusesALargeChunkIsFullWhateverItsShare) {
+  EXPECT_FALSE(observe({.journal_share = 0.91, .journal_full = true}).healthy);
+  EXPECT_EQ(health_.status().text, "error: the journal is 91 % full");
+  EXPECT_FALSE(observe({.journal_share = 0.91}, Seconds(60)).healthy);
+  EXPECT_TRUE(observe({.journal_share = 0.70}, Seconds(20)).healthy);
+}
+
 TEST_F(HealthTest, AStuckThreadIsNamed) {
   EXPECT_THAT(observe({.stuck = {"cloudwatch_logs.0"}}).text,
               HasSubstr("cloudwatch_logs.0 is stuck"));

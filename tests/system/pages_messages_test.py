@@ -36,6 +36,7 @@ def comparable(line, directory=""):
     line = re.sub(r"(127\.0\.0\.1|0\.0\.0\.0):\d+", r"\1:PORT", line)
     line = re.sub(r"port \d+", "port PORT", line)
     line = re.sub(r"\b\d+(\.\d+)? (ms|s)\b", "TIME", line)
+    line = re.sub(r"\b\d+ %", "SHARE", line)
     line = re.sub(r"\b[0-9A-F]{16}\b|\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|[0-9a-v]{16}(?=\.gz)", "ID", line)
     line = re.sub(r"\b\d+/\d\d/\d\d\b|year=\d+/month=\d+/day=\d+/hour=\d+/\d+", "DATE", line)
     line = re.sub(r"[\d.]+ (B|KB|KiB|MB|MiB|GB|GiB)\b", "SIZE", line)
