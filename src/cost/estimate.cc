@@ -92,9 +92,15 @@ std::string render_table(const CostEstimate& estimate, const Prices& prices) {
   };
   for (const CostLine& line : estimate.lines) row(line.name, line.before, line.after, line.basis);
   row("total", estimate.before, estimate.after, {});
-  const double share = estimate.before > 0 ? estimate.saving() / estimate.before * 100 : 0;
-  text += fmt::format("\nsaving: ${:.2f} a month ({:.0f} %), ${:.0f} a year\n", estimate.saving(),
-                      share, estimate.saving() * kMonthsPerYear);
+  const double saving = estimate.saving();
+  if (saving < 0) {
+    text += fmt::format("\nsaving: none, it costs ${:.2f} more a month, ${:.0f} a year\n", -saving,
+                        -saving * kMonthsPerYear);
+  } else {
+    const double share = estimate.before > 0 ? saving / estimate.before * 100 : 0;
+    text += fmt::format("\nsaving: ${:.2f} a month ({:.0f} %), ${:.0f} a year\n", saving, share,
+                        saving * kMonthsPerYear);
+  }
   text += fmt::format("prices of {}, read on {}; --price NAME=DOLLARS replaces one\n",
                       prices.region, prices.read_on);
   return text;

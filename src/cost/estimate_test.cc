@@ -85,6 +85,14 @@ TEST(Cost, RendersATableAndJson) {
               HasSubstr(R"({"name":"ECR images","before":0.0000,"after":0.0200,"basis":")"));
 }
 
+TEST(Cost, SaysThatItCostsMoreWhereItDoes) {
+  const Prices prices = prices_of("ap-northeast-1").value();
+  const CostEstimate estimate = estimate_cost(
+      {.gb_per_month = 1, .errors_gb_per_month = 1, .s3_gb_per_month = 0.5}, {}, prices);
+  ASSERT_LT(estimate.saving(), 0);
+  EXPECT_THAT(render_table(estimate, prices), HasSubstr("saving: none, it costs $0."));
+}
+
 TEST(Prices, UnknownRegionsAndOverrides) {
   EXPECT_THAT(prices_of("mars-north-1").error().message, HasSubstr("us-east-1, ap-northeast-1"));
   Prices prices = prices_of("us-east-1").value();
