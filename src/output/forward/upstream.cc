@@ -4,9 +4,9 @@
 
 #include <array>
 
-#include "config/parse_config.h"
 #include "config/config_file.h"
 #include "config/diagnostics.h"
+#include "config/parse_config.h"
 #include "output/forward/peer_security.h"
 
 namespace noroshi {
