@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "config/accessor_option.h"
 #include "config/diagnostics.h"
 #include "config/document.h"
 #include "output/forward/forward_batch.h"
@@ -157,15 +158,7 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   const ForwardOutputOptions options = forward_output_option_table().parse(section, diagnostics);
   std::vector<ForwardPeerOptions> peers = read_peers(options, section, diagnostics);
 
-  std::optional<RecordTemplate> tag;
-  if (!options.tag.text.empty()) {
-    auto parsed = RecordTemplate::parse(options.tag.text);
-    if (parsed) {
-      tag = *std::move(parsed);
-    } else {
-      diagnostics.error(options.tag.where, "tag: " + parsed.error().message);
-    }
-  }
+  std::optional<RecordTemplate> tag = parse_template_option(options.tag, diagnostics);
   auto batches = std::make_shared<ForwardBatchContext>();
   batches->time_as_integer = options.time_as_integer;
   batches->retain_metadata = options.retain_metadata;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "config/accessor_option.h"
 #include "output/request/http_answer.h"
 #include "output/request/http_sender.h"
 #include "output/request/item_output.h"
@@ -101,25 +102,18 @@ class HttpProtocol final : public ItemProtocol {
   std::string gathered_, text_;
 };
 
-std::optional<RecordAccessor> parse_accessor(const LocatedText& option, Diagnostics& diagnostics) {
-  if (option.text.empty()) return std::nullopt;
-  auto accessor = RecordAccessor::parse(option.text);
-  if (accessor) return *std::move(accessor);
-  diagnostics.error(option.where, fmt::format("{}: {}", option.name, accessor.error().message));
-  return std::nullopt;
-}
-
 std::optional<MadeOutput> make(const Section& section, OutputContext& context,
                                Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.error_count();
   const HttpOutputOptions options = http_option_table().parse(section, diagnostics);
   HttpConnection connection = make_http_connection(section, options, false, diagnostics);
   RecordEncoderOptions encoder = make_record_encoder_options(options, options.format, diagnostics);
-  HttpProtocolOptions protocol{.path = absolute_path(options.uri),
-                               .method = options.http_method,
-                               .header_tag = options.header_tag,
-                               .body_key = parse_accessor(options.body_key, diagnostics),
-                               .headers_key = parse_accessor(options.headers_key, diagnostics)};
+  HttpProtocolOptions protocol{
+      .path = absolute_path(options.uri),
+      .method = options.http_method,
+      .header_tag = options.header_tag,
+      .body_key = parse_accessor_option(options.body_key, diagnostics),
+      .headers_key = parse_accessor_option(options.headers_key, diagnostics)};
   if (!options.headers_key.text.empty() && options.body_key.text.empty()) {
     diagnostics.error(options.headers_key.where, "headers_key needs body_key");
   }

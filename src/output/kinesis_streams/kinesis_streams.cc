@@ -6,6 +6,7 @@
 
 #include "base/base64.h"
 #include "base/fingerprint.h"
+#include "config/accessor_option.h"
 #include "output/request/item_output.h"
 #include "record/json_writer.h"
 #include "record/record_accessor.h"
@@ -166,10 +167,7 @@ std::optional<RecordAccessor> parse_partition_key(const LocatedText& option,
       text = arrow == std::string_view::npos ? std::string_view() : text.substr(arrow + 2);
     }
   }
-  auto parsed = RecordAccessor::parse(accessor);
-  if (parsed) return *std::move(parsed);
-  diagnostics.error(option.where, fmt::format("partition_key: {}", parsed.error().message));
-  return std::nullopt;
+  return parse_accessor_option({option.name, std::move(accessor), option.where}, diagnostics);
 }
 
 bool is_stream_name(std::string_view name) {

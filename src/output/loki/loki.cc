@@ -6,6 +6,7 @@
 #include <map>
 #include <tuple>
 
+#include "config/accessor_option.h"
 #include "output/request/http_item_protocol.h"
 #include "output/request/item_output.h"
 #include "record/json_writer.h"
@@ -266,11 +267,9 @@ class LabelParser {
   LabelParser(std::vector<RecordAccessor>& removed, Diagnostics& diagnostics)
       : removed_(removed), diagnostics_(diagnostics) {}
 
+  // `text`: a part of the option, not empty.
   std::optional<RecordAccessor> accessor(const LocatedText& option, std::string_view text) {
-    auto parsed = RecordAccessor::parse(text);
-    if (parsed) return *std::move(parsed);
-    diagnostics_.error(option.where, fmt::format("{}: {}", option.name, parsed.error().message));
-    return std::nullopt;
+    return parse_accessor_option({option.name, std::string(text), option.where}, diagnostics_);
   }
   // `remove`: what becomes a label leaves the record.
   void add(std::vector<Label>& labels, const LocatedText& option, bool only_keys, bool remove) {

@@ -6,6 +6,7 @@
 
 #include "base/fingerprint.h"
 #include "base/log.h"
+#include "config/accessor_option.h"
 #include "http/url.h"
 #include "output/opensearch/bulk_answer.h"
 #include "output/request/http_answer.h"
@@ -309,14 +310,8 @@ std::optional<MadeOutput> make(const OptionTable<OpensearchOptions>& table, cons
   const size_t errors_before = diagnostics.error_count();
   OpensearchOptions options = table.parse(section, diagnostics);
   Parsed parsed;
-  const auto parse = [&](const LocatedText& option) -> std::optional<RecordTemplate> {
-    auto made = RecordTemplate::parse(option.text);
-    if (made) return *std::move(made);
-    diagnostics.error(option.where, fmt::format("{}: {}", option.name, made.error().message));
-    return std::nullopt;
-  };
   if (options.index.text.find('$') != std::string::npos) {
-    parsed.index = parse(options.index);
+    parsed.index = parse_template_option(options.index, diagnostics);
   } else if (options.index.text.find('%') == std::string::npos &&
              !is_index_name(options.index.text)) {
     diagnostics
@@ -327,16 +322,9 @@ std::optional<MadeOutput> make(const OptionTable<OpensearchOptions>& table, cons
   if (!options.logstash_prefix_key.text.empty()) {
     LocatedText key = options.logstash_prefix_key;
     if (key.text.find('$') == std::string::npos) key.text.insert(0, "$");
-    parsed.prefix = parse(key);
+    parsed.prefix = parse_template_option(key, diagnostics);
   }
-  if (!options.id_key.text.empty()) {
-    auto accessor = RecordAccessor::parse(options.id_key.text);
-    if (accessor) {
-      parsed.id = *std::move(accessor);
-    } else {
-      diagnostics.error(options.id_key.where, "id_key: " + accessor.error().message);
-    }
-  }
+  parsed.id = parse_accessor_option(options.id_key, diagnostics);
   const bool update = options.write_operation == BulkOperation::Update ||
                       options.write_operation == BulkOperation::Upsert;
   if (update && !options.generate_id && options.id_key.text.empty()) {

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "base/log.h"
+#include "config/accessor_option.h"
 #include "output/opentelemetry/otlp_answer.h"
 #include "output/opentelemetry/otlp_encoder.h"
 #include "output/opentelemetry/protobuf_writer.h"
@@ -132,30 +133,23 @@ class OtlpProtocol final : public HttpItemProtocol {
   LogEpisode partial_{};
 };
 
-std::optional<RecordAccessor> parse_accessor(const LocatedText& option, Diagnostics& diagnostics) {
-  if (option.text.empty()) return std::nullopt;
-  auto accessor = RecordAccessor::parse(option.text);
-  if (accessor) return *std::move(accessor);
-  diagnostics.error(option.where, fmt::format("{}: {}", option.name, accessor.error().message));
-  return std::nullopt;
-}
-
 std::optional<MadeOutput> make(const Section& section, OutputContext& context,
                                Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.error_count();
   const OpentelemetryOptions options = opentelemetry_option_table().parse(section, diagnostics);
   HttpConnection connection = make_http_connection(section, options, false, diagnostics);
-  OtlpOptions encoder{.body_keys = {},
-                      .body_key_attributes = options.logs_body_key_attributes,
-                      .metadata_key = options.logs_metadata_key,
-                      .span_id = parse_accessor(options.span_id_key, diagnostics),
-                      .trace_id = parse_accessor(options.trace_id_key, diagnostics),
-                      .severity_text = parse_accessor(options.severity_text_key, diagnostics),
-                      .severity_number = parse_accessor(options.severity_number_key, diagnostics)};
+  OtlpOptions encoder{
+      .body_keys = {},
+      .body_key_attributes = options.logs_body_key_attributes,
+      .metadata_key = options.logs_metadata_key,
+      .span_id = parse_accessor_option(options.span_id_key, diagnostics),
+      .trace_id = parse_accessor_option(options.trace_id_key, diagnostics),
+      .severity_text = parse_accessor_option(options.severity_text_key, diagnostics),
+      .severity_number = parse_accessor_option(options.severity_number_key, diagnostics)};
   std::vector<LocatedText> body_keys = options.logs_body_key;
   if (body_keys.empty()) body_keys = {{.text = "$log"}, {.text = "$message"}};
   for (const LocatedText& key : body_keys) {
-    if (auto accessor = parse_accessor(key, diagnostics))
+    if (auto accessor = parse_accessor_option(key, diagnostics))
       encoder.body_keys.push_back(*std::move(accessor));
   }
   std::string resource;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include "config/accessor_option.h"
 #include "output/request/http_item_protocol.h"
 #include "output/request/item_output.h"
 #include "record/json_writer.h"
@@ -147,14 +148,6 @@ class SplunkProtocol final : public HttpItemProtocol {
   std::string text_;
 };
 
-std::optional<RecordTemplate> parse_template(const LocatedText& option, Diagnostics& diagnostics) {
-  if (option.text.empty()) return std::nullopt;
-  auto parsed = RecordTemplate::parse(option.text);
-  if (parsed) return *std::move(parsed);
-  diagnostics.error(option.where, fmt::format("{}: {}", option.name, parsed.error().message));
-  return std::nullopt;
-}
-
 std::optional<MadeOutput> make(const Section& section, OutputContext& context,
                                Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.error_count();
@@ -163,11 +156,11 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   SplunkProtocolOptions protocol{
       .raw = options.splunk_send_raw,
       .extract_time = options.auto_extract_timestamp,
-      .event_key = parse_template(options.event_key, diagnostics),
-      .host = parse_template(options.event_host, diagnostics),
-      .source = parse_template(options.event_source, diagnostics),
-      .sourcetype_key = parse_template(options.event_sourcetype_key, diagnostics),
-      .index_key = parse_template(options.event_index_key, diagnostics),
+      .event_key = parse_template_option(options.event_key, diagnostics),
+      .host = parse_template_option(options.event_host, diagnostics),
+      .source = parse_template_option(options.event_source, diagnostics),
+      .sourcetype_key = parse_template_option(options.event_sourcetype_key, diagnostics),
+      .index_key = parse_template_option(options.event_index_key, diagnostics),
       .sourcetype = options.event_sourcetype,
       .index = options.event_index,
       .fields = {}};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "config/accessor_option.h"
 #include "config/diagnostics.h"
 #include "config/document.h"
 #include "net/datagram_client.h"
@@ -166,14 +167,6 @@ class SyslogOutput final : public Output {
   Nanoseconds age_max_;
 };
 
-std::optional<RecordAccessor> accessor_of(const LocatedText& option, Diagnostics& diagnostics) {
-  if (option.text.empty()) return std::nullopt;
-  auto accessor = RecordAccessor::parse(option.text);
-  if (accessor) return *std::move(accessor);
-  diagnostics.error(option.where, option.name + ": " + accessor.error().message);
-  return std::nullopt;
-}
-
 SyslogMessageOptions message_options(const SyslogOutputOptions& options, Diagnostics& diagnostics) {
   SyslogMessageOptions message;
   message.format = options.format;
@@ -182,17 +175,19 @@ SyslogMessageOptions message_options(const SyslogOutputOptions& options, Diagnos
   message.bytes_max = options.maxsize.bytes == 0 ? standard : options.maxsize.bytes;
   message.severity = static_cast<int>(options.severity_preset);
   message.facility = static_cast<int>(options.facility_preset);
-  message.severity_key = accessor_of(options.severity_key, diagnostics);
-  message.facility_key = accessor_of(options.facility_key, diagnostics);
-  message.hostname = {accessor_of(options.hostname_key, diagnostics), options.hostname_preset};
-  message.appname = {accessor_of(options.appname_key, diagnostics), options.appname_preset};
-  message.procid = {accessor_of(options.procid_key, diagnostics), options.procid_preset};
-  message.msgid = {accessor_of(options.msgid_key, diagnostics), options.msgid_preset};
+  message.severity_key = parse_accessor_option(options.severity_key, diagnostics);
+  message.facility_key = parse_accessor_option(options.facility_key, diagnostics);
+  message.hostname = {parse_accessor_option(options.hostname_key, diagnostics),
+                      options.hostname_preset};
+  message.appname = {parse_accessor_option(options.appname_key, diagnostics),
+                     options.appname_preset};
+  message.procid = {parse_accessor_option(options.procid_key, diagnostics), options.procid_preset};
+  message.msgid = {parse_accessor_option(options.msgid_key, diagnostics), options.msgid_preset};
   for (const LocatedText& key : options.sd_key) {
-    if (auto accessor = accessor_of(key, diagnostics))
+    if (auto accessor = parse_accessor_option(key, diagnostics))
       message.structured_data.push_back(*std::move(accessor));
   }
-  message.message_key = accessor_of(options.message_key, diagnostics);
+  message.message_key = parse_accessor_option(options.message_key, diagnostics);
   message.long_structured_names = options.allow_longer_sd_id;
   return message;
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "config/accessor_option.h"
 #include "config/diagnostics.h"
 #include "config/document.h"
 #include "net/kept_connection.h"
@@ -151,15 +152,7 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   auto shared = std::make_shared<TcpContext>();
   shared->format = options.format;
   shared->text = TextEncoder(std::move(text));
-  if (!options.raw_message_key.text.empty()) {
-    auto accessor = RecordAccessor::parse(options.raw_message_key.text);
-    if (accessor) {
-      shared->raw_message = *std::move(accessor);
-    } else {
-      diagnostics.error(options.raw_message_key.where,
-                        "raw_message_key: " + accessor.error().message);
-    }
-  }
+  shared->raw_message = parse_accessor_option(options.raw_message_key, diagnostics);
   const StreamAddress address{.host = options.host, .port = static_cast<uint16_t>(options.port)};
   KeptConnection connection(address, make_tls_client(section, diagnostics),
                             parse_connection_options(section, diagnostics), context.clock);
