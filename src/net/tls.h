@@ -1,12 +1,14 @@
 // TLS for the sockets of inputs and outputs, on OpenSSL, with Fluent Bit's option names. TLS 1.2
 // and later; certificates are verified unless the user switches that off.
 //
-//   std::shared_ptr<TlsContext> tls = make_tls_server(section, diagnostics);  // null: off, or
-//   errors if (tls) listener->use_tls(tls);                                          //
-//   net/stream_listener.h … StreamClient::connect(address, make_tls_client(section, diagnostics),
-//   deadline)
+//   auto tls = make_tls_server(section, diagnostics);  // null: off, or errors
+//   if (tls) listener->use_tls(tls);                   // net/stream_listener.h
 //
-// and in the plugin's list of options: return with_tls_server_options(table.options());
+//   StreamClient::connect(address, make_tls_client(section, diagnostics), deadline);
+//
+// and in the plugin's list of options:
+//
+//   return with_tls_server_options(table.options());
 //
 // OpenSSL stays in tls.cc: including this header costs nothing.
 #pragma once

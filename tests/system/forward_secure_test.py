@@ -60,13 +60,13 @@ class SecureTest(SystemTest):
         self.certificates = Certificates(self.directory)
         self.routers = 0
 
-    def start(self, name, text):
+    def start(self, name, text, environment=None):
         """A noroshi with this configuration; its own admin port and journal."""
         admin = free_port()
         config = self.directory / f"{name}.conf"
         config.write_text(f"[SERVICE]\n    HTTP_Server On\n    HTTP_Port {admin}\n    Flush 0.05\n{text}")
         process = self.spawn(name, [BIN / "noroshi", "-c", config],
-                             {"NOROSHI_STORAGE_PATH": str(self.directory / f"state-{name}")})
+                             {"NOROSHI_STORAGE_PATH": str(self.directory / f"state-{name}"), **(environment or {})})
         wait_for(f"{name}'s health", lambda: self.alive(process) and fetch(
             f"http://127.0.0.1:{admin}/api/v1/health")[0] == 200)
         process.admin = admin

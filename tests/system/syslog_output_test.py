@@ -42,7 +42,7 @@ action(type="omfile" file="{self.directory}/syslog" template="all")
         path = self.directory / "syslog"
         return path.read_text().splitlines() if path.exists() else []
 
-    def send(self, options, records):
+    def send(self, options, records, environment=None):
         port = free_port()
         self.start("sender", f"""
 [INPUT]
@@ -58,7 +58,7 @@ action(type="omfile" file="{self.directory}/syslog" template="all")
     Syslog_Procid_Preset 42
     Syslog_Hostname_Preset  web-1
 {options}
-""")
+""", environment)
         client = self.connect(port)
         ack_id = new_ack_id()
         client.send(packed_forward("app", [entry(1_700_000_000 + n, record) for n, record in enumerate(records)], ack_id))
@@ -84,6 +84,20 @@ action(type="omfile" file="{self.directory}/syslog" template="all")
             '11|2023-11-14T22:13:20.000000+00:00|web-1|back_end|42|-|[context user="a\\"b\\]" n="1"]|first 注文',
             "14|2023-11-14T22:13:21.000000+00:00|web-1|shop|42|-|-|second",
             "15|2023-11-14T22:13:22.000000+00:00|web-1|shop|42|-|-|two#012lines"])
+
+    def test_without_a_ca_file_the_systems_authorities_are_trusted(self):
+        port = free_port()
+        self.start_rsyslogd(port, tls=True)
+        options = f"    Host localhost\n    Port {port}\n    Mode tls\n"
+        self.send(options, self.RECORDS, {"SSL_CERT_FILE": str(self.certificates.ca)})
+        wait_for("3 messages", lambda: len(self.lines()) >= 3)
+
+    def test_an_authority_the_system_does_not_know_is_refused(self):
+        port = free_port()
+        self.start_rsyslogd(port, tls=True)
+        self.send(f"    Host localhost\n    Port {port}\n    Mode tls\n", self.RECORDS)
+        wait_for("the refusal", lambda: "certificate is refused" in self.log_of("sender"))
+        self.assertEqual(self.lines(), [])
 
     def test_rfc5424_counted_over_tcp(self):
         port = free_port()
