@@ -1,6 +1,5 @@
 #include "net/datagram_socket.h"
 
-#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -14,25 +13,13 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "net/socket_address.h"
 
 namespace noroshi {
 namespace {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
-
-void append_host(std::string& out, const sockaddr_storage& address) {
-  char text[INET6_ADDRSTRLEN] = {};
-  if (address.ss_family == AF_INET) {
-    const auto& ipv4 = reinterpret_cast<const sockaddr_in&>(address);
-    ::inet_ntop(AF_INET, &ipv4.sin_addr, text, sizeof text);
-    fmt::format_to(std::back_inserter(out), "{}:{}", text, ntohs(ipv4.sin_port));
-  } else if (address.ss_family == AF_INET6) {
-    const auto& ipv6 = reinterpret_cast<const sockaddr_in6&>(address);
-    ::inet_ntop(AF_INET6, &ipv6.sin6_addr, text, sizeof text);
-    fmt::format_to(std::back_inserter(out), "[{}]:{}", text, ntohs(ipv6.sin6_port));
-  }
-}
 
 void set_receive_buffer(int socket, size_t bytes) {
   if (bytes == 0) return;
@@ -55,18 +42,18 @@ struct DatagramSocket::Impl {
     }
   }
 
-  void name_source(const sockaddr_storage& from, socklen_t size) {
+  void name_source(const SocketAddress& from) {
     source.clear();
-    if (from.ss_family == AF_INET || from.ss_family == AF_INET6) {
+    if (from.family() == AF_INET || from.family() == AF_INET6) {
       source = "udp://";
-      append_host(source, from);
+      from.append_to(source);
       return;
     }
     source = "unix://";
     constexpr socklen_t kPathAt = offsetof(sockaddr_un, sun_path);
-    if (size > kPathAt) {
-      const auto& path = reinterpret_cast<const sockaddr_un&>(from).sun_path;
-      source.append(path, ::strnlen(path, size - kPathAt));
+    if (from.size > kPathAt) {
+      const auto& path = reinterpret_cast<const sockaddr_un&>(from.storage).sun_path;
+      source.append(path, ::strnlen(path, from.size - kPathAt));
     }
   }
 
@@ -116,11 +103,8 @@ Result<std::unique_ptr<DatagramSocket>> DatagramSocket::bind_udp(asio::io_contex
   if (::bind(socket.get(), chosen->ai_addr, chosen->ai_addrlen) != 0) {
     return fail_errno(errno, "cannot listen on " + where);
   }
-  sockaddr_storage bound{};
-  socklen_t size = sizeof bound;
-  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &size);
   auto impl = std::make_unique<Impl>(loop, std::move(socket));
-  append_host(impl->address, bound);
+  impl->address = SocketAddress::of_socket(impl->descriptor.native_handle()).to_string();
   return std::unique_ptr<DatagramSocket>(new DatagramSocket(std::move(impl)));
 }
 
@@ -180,13 +164,13 @@ void DatagramSocket::when_readable(std::function<void()> ready) {
 }
 
 Result<std::optional<Datagram>> DatagramSocket::receive(std::span<char> into) {
-  sockaddr_storage from{};
+  SocketAddress from;
   iovec piece{into.data(), into.size()};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(uint32_t))];
   for (;;) {
     msghdr message{};
-    message.msg_name = &from;
-    message.msg_namelen = sizeof from;
+    message.msg_name = &from.storage;
+    message.msg_namelen = sizeof from.storage;
     message.msg_iov = &piece;
     message.msg_iovlen = 1;
     message.msg_control = control;
@@ -198,7 +182,8 @@ Result<std::optional<Datagram>> DatagramSocket::receive(std::span<char> into) {
     Datagram datagram;
     datagram.size = static_cast<size_t>(count);
     datagram.truncated = (message.msg_flags & MSG_TRUNC) != 0;
-    impl_->name_source(from, message.msg_namelen);
+    from.size = message.msg_namelen;
+    impl_->name_source(from);
     datagram.source = impl_->source;
     for (cmsghdr* each = CMSG_FIRSTHDR(&message); each != nullptr;
          each = CMSG_NXTHDR(&message, each)) {

@@ -1,9 +1,7 @@
 #include "net/resolver.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netdb.h>
-#include <netinet/in.h>
 
 #include <atomic>
 #include <cstring>
@@ -62,21 +60,6 @@ void look_up_and_tell(const std::shared_ptr<Lookup>& lookup, const std::string& 
 }
 
 }  // namespace
-
-std::string SocketAddress::to_string() const {
-  char text[INET6_ADDRSTRLEN] = {};
-  if (family() == AF_INET) {
-    const auto& ipv4 = reinterpret_cast<const sockaddr_in&>(storage);
-    ::inet_ntop(AF_INET, &ipv4.sin_addr, text, sizeof text);
-    return fmt::format("{}:{}", text, ntohs(ipv4.sin_port));
-  }
-  if (family() == AF_INET6) {
-    const auto& ipv6 = reinterpret_cast<const sockaddr_in6&>(storage);
-    ::inet_ntop(AF_INET6, &ipv6.sin6_addr, text, sizeof text);
-    return fmt::format("[{}]:{}", text, ntohs(ipv6.sin6_port));
-  }
-  return "unknown address";
-}
 
 Result<std::vector<SocketAddress>> resolve(const std::string& host, uint16_t port,
                                            Monotonic deadline) {

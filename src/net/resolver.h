@@ -2,26 +2,15 @@
 // one that hangs is left behind and bounded in number.
 #pragma once
 
-#include <sys/socket.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "net/socket_address.h"
 
 namespace noroshi {
-
-struct SocketAddress {
-  sockaddr_storage storage = {};
-  socklen_t size = 0;
-
-  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
-  [[nodiscard]] int family() const { return storage.ss_family; }
-  // "127.0.0.1:24224", "[::1]:24224".
-  [[nodiscard]] std::string to_string() const;
-};
 
 // Addresses tried for one name at most.
 inline constexpr size_t kAddressesMax = 8;

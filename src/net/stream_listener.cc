@@ -1,8 +1,6 @@
 #include "net/stream_listener.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -20,6 +18,7 @@
 
 #include "base/log.h"
 #include "net/early_sockets.h"
+#include "net/socket_address.h"
 #include "net/socket_handover.h"
 #include "net/tls_session.h"
 
@@ -33,35 +32,9 @@ constexpr auto kAcceptRetryDelay = std::chrono::milliseconds(100);
 // Connections taken from the kernel's queue per wake-up, so that a flood of them starves nobody.
 constexpr int kAcceptsPerWakeUp = 64;
 
-std::string describe_address(const sockaddr_storage& address) {
-  char text[INET6_ADDRSTRLEN] = {};
-  if (address.ss_family == AF_INET) {
-    const auto& ipv4 = reinterpret_cast<const sockaddr_in&>(address);
-    ::inet_ntop(AF_INET, &ipv4.sin_addr, text, sizeof text);
-    return fmt::format("{}:{}", text, ntohs(ipv4.sin_port));
-  }
-  if (address.ss_family == AF_INET6) {
-    const auto& ipv6 = reinterpret_cast<const sockaddr_in6&>(address);
-    ::inet_ntop(AF_INET6, &ipv6.sin6_addr, text, sizeof text);
-    return fmt::format("[{}]:{}", text, ntohs(ipv6.sin6_port));
-  }
-  return "unknown address";
-}
-
-uint16_t bound_port(int socket) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
-  if (address.ss_family == AF_INET) return ntohs(reinterpret_cast<sockaddr_in&>(address).sin_port);
-  if (address.ss_family == AF_INET6)
-    return ntohs(reinterpret_cast<sockaddr_in6&>(address).sin6_port);
-  return 0;
-}
-
 // A Unix peer has no address; its credentials say who it is.
-std::string describe_peer(int socket, const sockaddr_storage& address) {
-  if (address.ss_family != AF_UNIX && address.ss_family != AF_UNSPEC)
-    return describe_address(address);
+std::string describe_peer(int socket, const SocketAddress& address) {
+  if (address.family() != AF_UNIX && address.family() != AF_UNSPEC) return address.to_string();
   ucred credentials{};
   socklen_t size = sizeof credentials;
   if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return "unix";
@@ -173,11 +146,9 @@ struct StreamListener::Impl {
       : loop(io_loop), descriptor(io_loop, socket.release()), retry_timer(io_loop) {
     const int fd = descriptor.native_handle();
     if (path.empty()) {
-      sockaddr_storage bound{};
-      socklen_t size = sizeof bound;
-      ::getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size);
-      port = bound_port(fd);
-      address = describe_address(bound);
+      const SocketAddress bound = SocketAddress::of_socket(fd);
+      port = bound.port();
+      address = bound.to_string();
     } else {
       address = "unix:" + path;
       struct stat created{};
@@ -246,10 +217,10 @@ void StreamListener::Impl::wait() {
 
 bool StreamListener::Impl::accept_one() {
   for (;;) {
-    sockaddr_storage peer{};
-    socklen_t size = sizeof peer;
-    const int fd = ::accept4(descriptor.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size,
-                             SOCK_NONBLOCK | SOCK_CLOEXEC);
+    SocketAddress peer;
+    peer.size = sizeof peer.storage;
+    const int fd =
+        ::accept4(descriptor.native_handle(), peer.get(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       // The peer gave up between connect and accept: nothing is wrong here.
       if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue;
