@@ -1,7 +1,5 @@
 #include "net/datagram_socket.h"
 
-#include <netdb.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,6 +11,7 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "net/listen_address.h"
 #include "net/socket_address.h"
 
 namespace noroshi {
@@ -74,35 +73,14 @@ Result<std::unique_ptr<DatagramSocket>> DatagramSocket::bind_udp(asio::io_contex
                                                                  const std::string& host,
                                                                  uint16_t port,
                                                                  size_t receive_buffer) {
-  const std::string where = fmt::format("UDP {}:{}", host, port);
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_DGRAM;
-  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
-      error != 0) {
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("cannot listen on {}: {}", where, ::gai_strerror(error)));
-  }
-  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
-  const addrinfo* chosen = addresses.get();
-  for (const addrinfo* each = addresses.get(); each != nullptr; each = each->ai_next) {
-    if (each->ai_family == AF_INET) {
-      chosen = each;
-      break;
-    }
-  }
-  UniqueFd socket(::socket(chosen->ai_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!socket.valid()) return fail_errno(errno, "cannot listen on " + where);
-  const int on = 1, off = 0;
-  if (chosen->ai_family == AF_INET6)
-    ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  NOROSHI_ASSIGN(
+      const ListenAddress address,
+      ListenAddress::of_host(fmt::format("UDP {}:{}", host, port), host, port, SOCK_DGRAM));
+  NOROSHI_ASSIGN(UniqueFd socket, address.open_socket());
+  const int on = 1;
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
   set_receive_buffer(socket.get(), receive_buffer);
-  if (::bind(socket.get(), chosen->ai_addr, chosen->ai_addrlen) != 0) {
-    return fail_errno(errno, "cannot listen on " + where);
-  }
+  NOROSHI_TRY(address.bind(socket));
   auto impl = std::make_unique<Impl>(loop, std::move(socket));
   impl->address = SocketAddress::of_socket(impl->descriptor.native_handle()).to_string();
   return std::unique_ptr<DatagramSocket>(new DatagramSocket(std::move(impl)));
@@ -112,37 +90,11 @@ Result<std::unique_ptr<DatagramSocket>> DatagramSocket::bind_unix(asio::io_conte
                                                                   const UnixListenOptions& options,
                                                                   size_t receive_buffer) {
   const std::string& path = options.path;
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path) {
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("cannot listen on unix:{}: the path must have 1 to {} bytes, it has {}",
-                            path, sizeof address.sun_path - 1, path.size()));
-  }
-  std::memcpy(address.sun_path, path.c_str(), path.size());
-  struct stat present{};
-  if (::lstat(path.c_str(), &present) == 0) {
-    if (!S_ISSOCK(present.st_mode)) {
-      return fail(ErrorCode::InvalidArgument,
-                  fmt::format("cannot listen on unix:{0}: {0} exists and is not a socket; it is "
-                              "left as it is",
-                              path));
-    }
-    // A socket file outlives its process: after a restart it is stale.
-    if (::unlink(path.c_str()) != 0)
-      return fail_errno(errno, "cannot replace the stale socket " + path);
-  }
-  UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!socket.valid()) return fail_errno(errno, "cannot listen on unix:" + path);
+  NOROSHI_ASSIGN(const ListenAddress address, ListenAddress::of_path(path, SOCK_DGRAM));
+  NOROSHI_TRY(address.remove_stale_socket());
+  NOROSHI_ASSIGN(UniqueFd socket, address.open_socket());
   set_receive_buffer(socket.get(), receive_buffer);
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return fail_errno(errno, "cannot listen on unix:" + path);
-  }
-  if (options.permissions && ::chmod(path.c_str(), *options.permissions) != 0) {
-    const int error_number = errno;
-    ::unlink(path.c_str());
-    return fail_errno(error_number, "cannot set the permissions of unix:" + path);
-  }
+  NOROSHI_TRY(address.bind(socket, options.permissions));
   auto impl = std::make_unique<Impl>(loop, std::move(socket));
   struct stat created{};
   if (::lstat(path.c_str(), &created) == 0) {
