@@ -7,21 +7,13 @@
 #include "base/check.h"
 #include "parser/multiline.h"
 #include "parser/parser_registry.h"
+#include "record/counting_ack.h"
 #include "record/msgpack_reader.h"
 #include "record/msgpack_writer.h"
 #include "record/record_accessor.h"
 
 namespace noroshi {
 namespace {
-
-class CountingAck final : public PendingAck {
- public:
-  explicit CountingAck(int& live) : live_(live) { ++live_; }
-  ~CountingAck() override { --live_; }
-
- private:
-  int& live_;
-};
 
 // Bytes that are no line ends: joining adds those and leaves blank ends out.
 uint64_t count_text(std::string_view text) {

@@ -12,6 +12,7 @@
 #include "config/classic.h"
 #include "parser/multiline_registry.h"
 #include "parser/parser_registry.h"
+#include "record/counting_ack.h"
 #include "record/json_record.h"
 #include "record/json_writer.h"
 #include "record/record_accessor.h"
@@ -23,15 +24,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-class CountingAck final : public PendingAck {
- public:
-  explicit CountingAck(int& live) : live_(live) { ++live_; }
-  ~CountingAck() override { --live_; }
-
- private:
-  int& live_;
-};
 
 std::string json_of(std::string_view record) {
   std::string out;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "config/values.h"
+#include "filter/regex_rules.h"
 #include "filter/words.h"
 #include "metrics/metric_family.h"
 #include "record/msgpack_reader.h"
@@ -123,12 +124,6 @@ class LogMetrics final : public MetricsSource {
   std::map<std::vector<std::string>, Series> series_ GUARDED_BY(mutex_);
 };
 
-struct Rule {
-  bool exclude = false;
-  RecordAccessor key;
-  Regex regex;
-};
-
 // A number, or a text that is one.
 std::optional<double> number_of(std::string_view value) {
   const auto token = MsgpackReader(value).next();
@@ -151,7 +146,7 @@ std::optional<double> number_of(std::string_view value) {
 
 class LogToMetricsFilter final : public Filter {
  public:
-  LogToMetricsFilter(std::vector<Rule> rules, std::vector<RecordAccessor> labels,
+  LogToMetricsFilter(std::vector<RegexRule> rules, std::vector<RecordAccessor> labels,
                      std::optional<RecordAccessor> value, bool discard,
                      std::shared_ptr<LogMetrics> series, std::shared_ptr<FilterCounter> refused,
                      std::shared_ptr<FilterCounter> unmeasured, std::string instance)
@@ -168,7 +163,7 @@ class LogToMetricsFilter final : public Filter {
   void apply(Chunk& chunk, FilterOutput&, FilterMetrics& metrics) override {
     for (const RecordEntry& entry : chunk.records) {
       const std::string_view record = chunk.view().record(entry);
-      if (counts(record)) observe(record);
+      if (chosen_in_order(rules_, record)) observe(record);
     }
     if (!discard_) return;
     metrics.dropped.add(chunk.records.size());
@@ -178,19 +173,6 @@ class LogToMetricsFilter final : public Filter {
   }
 
  private:
-  // As filter grep in its legacy mode.
-  bool counts(std::string_view record) const {
-    for (const Rule& rule : rules_) {
-      const auto value = rule.key.find(record);
-      const auto token = value ? MsgpackReader(*value).next() : MsgpackReader().next();
-      const bool matched =
-          token && token->type == MsgpackType::String && rule.regex.matches(token->bytes);
-      if (!rule.exclude) return matched;
-      if (matched) return false;
-    }
-    return true;
-  }
-
   void observe(std::string_view record) {
     double value = 0;
     if (value_) {
@@ -213,7 +195,7 @@ class LogToMetricsFilter final : public Filter {
     }
   }
 
-  const std::vector<Rule> rules_;
+  const std::vector<RegexRule> rules_;
   const std::vector<RecordAccessor> labels_;
   const std::optional<RecordAccessor> value_;
   const bool discard_;
@@ -252,17 +234,9 @@ std::optional<MadeFilter> make(const Section& section, const FilterContext& cont
                                Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.error_count();
   const LogToMetricsOptions options = log_to_metrics_option_table().parse(section, diagnostics);
-  std::vector<Rule> rules;
+  std::vector<RegexRule> rules;
   for (const LocatedText& line : options.rules) {
-    const auto words = split_words(line, "", 2, diagnostics);
-    if (!words) continue;
-    if (words->size() != 2) {
-      diagnostics.error(line.where, fmt::format("{} takes KEY REGEX", line.name));
-      continue;
-    }
-    auto key = accessor_of_word(line, (*words)[0], diagnostics);
-    auto regex = compile_word(line, (*words)[1], diagnostics);
-    if (key && regex) rules.push_back({line.name == "exclude", std::move(*key), std::move(*regex)});
+    if (auto rule = parse_regex_rule(line, diagnostics)) rules.push_back(*std::move(rule));
   }
   std::vector<std::string> label_names;
   std::vector<RecordAccessor> labels;

@@ -6,6 +6,7 @@
 #include "config/classic.h"
 #include "config/diagnostics.h"
 #include "parser/parser_registry.h"
+#include "record/counting_ack.h"
 #include "record/msgpack_reader.h"
 #include "record/msgpack_writer.h"
 #include "record/record_accessor.h"
@@ -13,15 +14,6 @@
 
 namespace noroshi {
 namespace {
-
-class CountingAck final : public PendingAck {
- public:
-  explicit CountingAck(int& live) : live_(live) { ++live_; }
-  ~CountingAck() override { --live_; }
-
- private:
-  int& live_;
-};
 
 struct Collected final : FilterOutput {
   void emit(Chunk& chunk, bool from_head) override {

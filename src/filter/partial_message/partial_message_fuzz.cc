@@ -6,21 +6,13 @@
 
 #include "base/check.h"
 #include "filter/partial_message/partial_message.h"
+#include "record/counting_ack.h"
 #include "record/map_pairs.h"
 #include "record/msgpack_writer.h"
 #include "record/record_accessor.h"
 
 namespace noroshi {
 namespace {
-
-class CountingAck final : public PendingAck {
- public:
-  explicit CountingAck(int& live) : live_(live) { ++live_; }
-  ~CountingAck() override { --live_; }
-
- private:
-  int& live_;
-};
 
 struct Sums final : FilterOutput {
   uint64_t bytes = 0;
