@@ -87,6 +87,13 @@ Result<KeptConnection::Opened> KeptConnection::open(Monotonic deadline) {
   return Opened{client_.get(), true};
 }
 
+Status KeptConnection::send(std::string_view bytes, Monotonic deadline) {
+  NOROSHI_ASSIGN(const Opened opened, open(deadline));
+  Status sent = opened.client->write(bytes, io_deadline(deadline));
+  sent ? used() : close();
+  return sent;
+}
+
 void KeptConnection::used() {
   last_used_ = clock_.monotonic();
   const bool worn_out =

@@ -1,7 +1,9 @@
 // KeptConnection: an outgoing stream connection that stays open between attempts, by the `net.…`
 // options every output of Fluent Bit takes. One thread.
 //
-//   NOROSHI_ASSIGN(auto opened, kept.open(deadline));
+//   NOROSHI_TRY(kept.send(bytes, deadline));          // where nothing is said before or after
+//
+//   NOROSHI_ASSIGN(auto opened, kept.open(deadline));  // else
 //   if (opened.fresh) …the protocol's own handshake…
 //   const Status sent = opened.client->write(bytes, kept.io_deadline(deadline));
 //   sent ? kept.used() : kept.close();
@@ -9,6 +11,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -48,6 +51,8 @@ class KeptConnection {
   };
   // The connection of the last use if it is still good, else a new one.
   [[nodiscard]] Result<Opened> open(Monotonic deadline);
+  // One use that asks for no answer: opens, writes `bytes` within net.io_timeout, keeps or closes.
+  [[nodiscard]] Status send(std::string_view bytes, Monotonic deadline);
   // The use went well: kept for the next one, if the options allow it.
   void used();
   void close() { client_.reset(); }

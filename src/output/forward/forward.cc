@@ -197,11 +197,7 @@ const OptionTable<ForwardOutputOptions>& forward_output_option_table() {
   using O = ForwardOutputOptions;
   static const auto table = [] {
     OptionTable<O> t("forward", "Records to Fluentd, Fluent Bit or noroshi.");
-    t.option("host", &O::host, "127.0.0.1", "Server.")
-        .last_wins()
-        .option("port", &O::port, "24224", "Its port.")
-        .between("1", "65535")
-        .last_wins()
+    add_server_options(t, "24224")
         .option("unix_path", &O::unix_path, "Unix socket of the server, instead of host and port.")
         .option("upstream", &O::upstream,
                 "File with several servers ([UPSTREAM], [NODE]), used in turn; who cannot be "
@@ -239,11 +235,7 @@ const OutputPlugin kForwardOutputPlugin = {
     .name = "forward",
     .aliases = {},
     .summary = "Forward protocol: Fluentd, Fluent Bit, noroshi",
-    .options =
-        [] {
-          return with_connection_options(
-              with_tls_client_options(forward_output_option_table().options()));
-        },
+    .options = [] { return with_stream_options(forward_output_option_table().options()); },
     .make = make,
 };
 

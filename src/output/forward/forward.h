@@ -13,16 +13,13 @@
 #include "config/option_table.h"
 #include "output/forward/peer_security.h"
 #include "output/plugin.h"
+#include "output/stream_output.h"
 
 namespace noroshi {
 
-inline constexpr uint16_t kForwardOutputPort = 24224;
-
 enum class ForwardCompression : uint8_t { None, Gzip, Zstd };
 
-struct ForwardOutputOptions : PeerSecurityOptions {
-  std::string host = "127.0.0.1";
-  int64_t port = kForwardOutputPort;
+struct ForwardOutputOptions : PeerSecurityOptions, ServerOptions {
   std::string unix_path = {};
   LocatedText upstream = {};  // path of a file with [NODE]s, instead of host and port
   LocatedText tag = {};       // a template instead of the records' tag

@@ -7,7 +7,7 @@
 #include "config/diagnostics.h"
 #include "config/document.h"
 #include "net/datagram_client.h"
-#include "net/kept_connection.h"
+#include "output/stream_output.h"
 
 namespace noroshi {
 namespace {
@@ -110,7 +110,8 @@ class SyslogOutput final : public Output {
   Delivery deliver(Batch& batch, Monotonic deadline) override {
     auto& messages = static_cast<SyslogBatch&>(batch);
     if (messages.done()) return Delivery::delivered();
-    return stream_ ? deliver_stream(messages, deadline) : deliver_datagrams(messages, deadline);
+    return stream_ ? deliver_bytes(connection_, messages.all(), deadline)
+                   : deliver_datagrams(messages, deadline);
   }
   void stop() override {
     connection_.close();
@@ -118,24 +119,6 @@ class SyslogOutput final : public Output {
   }
 
  private:
-  Delivery deliver_stream(SyslogBatch& batch, Monotonic deadline) {
-    const auto opened = connection_.open(deadline);
-    Status sent = {};
-    if (opened) {
-      sent = opened->client->write(batch.all(), connection_.io_deadline(deadline));
-    } else {
-      sent = std::unexpected(opened.error());
-    }
-    if (sent) {
-      connection_.used();
-      return Delivery::delivered();
-    }
-    connection_.close();
-    const bool denied = sent.error().code == ErrorCode::Denied;
-    return Delivery::retry(denied ? RetryClass::Auth : RetryClass::Transient,
-                           std::move(sent.error().message));
-  }
-
   // What was sent stays sent: a further attempt goes on behind it.
   Delivery deliver_datagrams(SyslogBatch& batch, Monotonic deadline) {
     if (!datagrams_) {
@@ -210,13 +193,13 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
     diagnostics.error(section.where_of("tls"), "syslog: mode tls and \"tls off\" contradict")
         .help("remove one of them");
   }
-  const StreamAddress address{.host = options.host, .port = static_cast<uint16_t>(options.port)};
   const char* const transport = tls ? "TLS" : options.mode == SyslogTransport::Udp ? "UDP" : "TCP";
-  KeptConnection connection(address, std::move(tls), parse_connection_options(section, diagnostics),
-                            context.clock);
+  KeptConnection connection =
+      make_stream_connection(options, std::move(tls), section, context, diagnostics);
   if (diagnostics.error_count() != errors_before) return std::nullopt;
   MadeOutput made;
-  made.destination = fmt::format("syslog over {} to {}", transport, address.to_string());
+  made.destination =
+      fmt::format("syslog over {} to {}", transport, connection.address().to_string());
   if (!options.message_key.text.empty()) made.log_key = options.message_key.text;
   made.output =
       std::make_unique<SyslogOutput>(std::move(connection), options.mode, options.framing,
@@ -228,55 +211,52 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
 
 const OptionTable<SyslogOutputOptions>& syslog_output_option_table() {
   using O = SyslogOutputOptions;
-  static const auto table =
-      OptionTable<O>("syslog", "Records as syslog messages.")
-          .option("host", &O::host, "127.0.0.1", "Server.")
-          .last_wins()
-          .option("port", &O::port, "514", "Its port.")
-          .between("1", "65535")
-          .last_wins()
-          .choice("mode", &O::mode, "udp",
-                  {{"udp", SyslogTransport::Udp},
-                   {"tcp", SyslogTransport::Tcp},
-                   {"tls", SyslogTransport::Tls},
-                   {"dtls", SyslogTransport::Dtls}},
-                  "udp, tcp or tls (with the tls… options). dtls is an error.")
-          .choice(
-              "syslog_framing", &O::framing, "newline",
-              {{"newline", SyslogFraming::Newline}, {"octet_counted", SyslogFraming::OctetCounted}},
-              "Over tcp and tls (RFC 6587): newline writes a line end inside a message as #012; "
-              "octet_counted keeps it. noroshi's own.")
-          .choice("syslog_format", &O::format, "rfc5424",
-                  {{"rfc3164", SyslogMessageFormat::Rfc3164},
-                   {"rfc5424", SyslogMessageFormat::Rfc5424}},
-                  "Of the messages.")
-          .option(
-              "syslog_maxsize", &O::maxsize, "0",
-              "Longest message; the rest is cut off. 0: 1,024 bytes (rfc3164), 2,048 (rfc5424).")
-          .between("", "1MiB")
-          .option("syslog_severity_key", &O::severity_key,
-                  "Key of the severity: 0 to 7 or a word (err, error, warning …).")
-          .option("syslog_severity_preset", &O::severity_preset, "6", "Where the key says nothing.")
-          .between("0", "7")
-          .option("syslog_facility_key", &O::facility_key,
-                  "Key of the facility: 0 to 23 or a word (user, daemon, local0 …).")
-          .option("syslog_facility_preset", &O::facility_preset, "1", "Where the key says nothing.")
-          .between("0", "23")
-          .option("syslog_hostname_key", &O::hostname_key, "Key of the host name.")
-          .option("syslog_hostname_preset", &O::hostname_preset, "Where the key says nothing.")
-          .option("syslog_appname_key", &O::appname_key, "Key of the application's name.")
-          .option("syslog_appname_preset", &O::appname_preset, "Where the key says nothing.")
-          .option("syslog_procid_key", &O::procid_key, "Key of the process id.")
-          .option("syslog_procid_preset", &O::procid_preset, "Where the key says nothing.")
-          .option("syslog_msgid_key", &O::msgid_key, "Key of the message id (rfc5424).")
-          .option("syslog_msgid_preset", &O::msgid_preset, "Where the key says nothing.")
-          .option("syslog_sd_key", &O::sd_key,
-                  "Key of a map that becomes an element of structured data (rfc5424).")
-          .option("syslog_message_key", &O::message_key,
-                  "Key of the message. A record without it, or no key at all: the whole record, as "
-                  "JSON.")
-          .option("allow_longer_sd_id", &O::allow_longer_sd_id, "false",
-                  "Names in structured data beyond RFC 5424's 32 characters.");
+  static const auto table = [] {
+    OptionTable<O> made("syslog", "Records as syslog messages.");
+    add_server_options(made, "514")
+        .choice("mode", &O::mode, "udp",
+                {{"udp", SyslogTransport::Udp},
+                 {"tcp", SyslogTransport::Tcp},
+                 {"tls", SyslogTransport::Tls},
+                 {"dtls", SyslogTransport::Dtls}},
+                "udp, tcp or tls (with the tls… options). dtls is an error.")
+        .choice(
+            "syslog_framing", &O::framing, "newline",
+            {{"newline", SyslogFraming::Newline}, {"octet_counted", SyslogFraming::OctetCounted}},
+            "Over tcp and tls (RFC 6587): newline writes a line end inside a message as #012; "
+            "octet_counted keeps it. noroshi's own.")
+        .choice(
+            "syslog_format", &O::format, "rfc5424",
+            {{"rfc3164", SyslogMessageFormat::Rfc3164}, {"rfc5424", SyslogMessageFormat::Rfc5424}},
+            "Of the messages.")
+        .option("syslog_maxsize", &O::maxsize, "0",
+                "Longest message; the rest is cut off. 0: 1,024 bytes (rfc3164), 2,048 (rfc5424).")
+        .between("", "1MiB")
+        .option("syslog_severity_key", &O::severity_key,
+                "Key of the severity: 0 to 7 or a word (err, error, warning …).")
+        .option("syslog_severity_preset", &O::severity_preset, "6", "Where the key says nothing.")
+        .between("0", "7")
+        .option("syslog_facility_key", &O::facility_key,
+                "Key of the facility: 0 to 23 or a word (user, daemon, local0 …).")
+        .option("syslog_facility_preset", &O::facility_preset, "1", "Where the key says nothing.")
+        .between("0", "23")
+        .option("syslog_hostname_key", &O::hostname_key, "Key of the host name.")
+        .option("syslog_hostname_preset", &O::hostname_preset, "Where the key says nothing.")
+        .option("syslog_appname_key", &O::appname_key, "Key of the application's name.")
+        .option("syslog_appname_preset", &O::appname_preset, "Where the key says nothing.")
+        .option("syslog_procid_key", &O::procid_key, "Key of the process id.")
+        .option("syslog_procid_preset", &O::procid_preset, "Where the key says nothing.")
+        .option("syslog_msgid_key", &O::msgid_key, "Key of the message id (rfc5424).")
+        .option("syslog_msgid_preset", &O::msgid_preset, "Where the key says nothing.")
+        .option("syslog_sd_key", &O::sd_key,
+                "Key of a map that becomes an element of structured data (rfc5424).")
+        .option("syslog_message_key", &O::message_key,
+                "Key of the message. A record without it, or no key at all: the whole record, as "
+                "JSON.")
+        .option("allow_longer_sd_id", &O::allow_longer_sd_id, "false",
+                "Names in structured data beyond RFC 5424's 32 characters.");
+    return made;
+  }();
   return table;
 }
 
@@ -284,11 +264,7 @@ const OutputPlugin kSyslogOutputPlugin = {
     .name = "syslog",
     .aliases = {},
     .summary = "Syslog messages over UDP, TCP or TLS",
-    .options =
-        [] {
-          return with_connection_options(
-              with_tls_client_options(syslog_output_option_table().options()));
-        },
+    .options = [] { return with_stream_options(syslog_output_option_table().options()); },
     .make = make,
 };
 

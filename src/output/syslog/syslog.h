@@ -9,6 +9,7 @@
 
 #include "config/option_table.h"
 #include "output/plugin.h"
+#include "output/stream_output.h"
 #include "output/syslog/syslog_message.h"
 
 namespace noroshi {
@@ -17,9 +18,7 @@ enum class SyslogTransport : uint8_t { Udp, Tcp, Tls, Dtls };
 // How messages are told apart in a stream (RFC 6587 §3.4).
 enum class SyslogFraming : uint8_t { Newline, OctetCounted };
 
-struct SyslogOutputOptions {
-  std::string host = "127.0.0.1";
-  int64_t port = 514;
+struct SyslogOutputOptions : ServerOptions {
   SyslogTransport mode = SyslogTransport::Udp;
   SyslogFraming framing = SyslogFraming::Newline;
   SyslogMessageFormat format = SyslogMessageFormat::Rfc5424;

@@ -6,7 +6,7 @@
 #include "config/accessor_option.h"
 #include "config/diagnostics.h"
 #include "config/document.h"
-#include "net/kept_connection.h"
+#include "output/stream_output.h"
 #include "output/text/text_encoder.h"
 #include "record/msgpack_writer.h"
 #include "record/record_accessor.h"
@@ -108,21 +108,7 @@ class TcpOutput final : public Output {
   Delivery deliver(Batch& batch, Monotonic deadline) override {
     auto& tcp = static_cast<TcpBatch&>(batch);
     if (tcp.empty()) return Delivery::delivered();
-    const auto opened = connection_.open(deadline);
-    Status sent = {};
-    if (opened) {
-      sent = opened->client->write(tcp.closed_bytes(), connection_.io_deadline(deadline));
-    } else {
-      sent = std::unexpected(opened.error());
-    }
-    if (sent) {
-      connection_.used();
-      return Delivery::delivered();
-    }
-    connection_.close();
-    const bool denied = sent.error().code == ErrorCode::Denied;
-    return Delivery::retry(denied ? RetryClass::Auth : RetryClass::Transient,
-                           std::move(sent.error().message));
+    return deliver_bytes(connection_, tcp.closed_bytes(), deadline);
   }
   void stop() override { connection_.close(); }
 
@@ -153,13 +139,12 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   shared->format = options.format;
   shared->text = TextEncoder(std::move(text));
   shared->raw_message = parse_accessor_option(options.raw_message_key, diagnostics);
-  const StreamAddress address{.host = options.host, .port = static_cast<uint16_t>(options.port)};
-  KeptConnection connection(address, make_tls_client(section, diagnostics),
-                            parse_connection_options(section, diagnostics), context.clock);
+  KeptConnection connection = make_stream_connection(options, make_tls_client(section, diagnostics),
+                                                     section, context, diagnostics);
   if (diagnostics.error_count() != errors_before) return std::nullopt;
   MadeOutput made;
   made.destination =
-      fmt::format("{} {}", connection.uses_tls() ? "TLS" : "TCP", address.to_string());
+      fmt::format("{} {}", connection.uses_tls() ? "TLS" : "TCP", connection.address().to_string());
   made.output = std::make_unique<TcpOutput>(std::move(connection), std::move(shared),
                                             context.flush.value_or(Nanoseconds{}));
   return made;
@@ -169,28 +154,25 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
 
 const OptionTable<TcpOutputOptions>& tcp_output_option_table() {
   using O = TcpOutputOptions;
-  static const auto table =
-      OptionTable<O>("tcp", "Records over a TCP or TLS connection.")
-          .option("host", &O::host, "127.0.0.1", "Server.")
-          .last_wins()
-          .option("port", &O::port, "5170", "Its port.")
-          .between("1", "65535")
-          .last_wins()
-          .choice("format", &O::format, "msgpack",
-                  {{"msgpack", TcpOutputFormat::Msgpack},
-                   {"json", TcpOutputFormat::Json},
-                   {"json_lines", TcpOutputFormat::JsonLines},
-                   {"json_stream", TcpOutputFormat::JsonStream}},
-                  "msgpack: [[time, metadata], record] back to back; json: one array per batch; "
-                  "json_lines: one object per line; json_stream: objects without separator.")
-          .option("json_date_key", &O::json_date_key, "date",
-                  "Key of the time in the JSON formats; false: none.")
-          .option("json_date_format", &O::json_date_format, "double",
-                  "double, epoch, epoch_ms, iso8601 or java_sql_timestamp.")
-          .option(
-              "raw_message_key", &O::raw_message_key,
-              "Send only the value of this key, one per line. A record without it is sent whole, "
-              "as JSON.");
+  static const auto table = [] {
+    OptionTable<O> made("tcp", "Records over a TCP or TLS connection.");
+    add_server_options(made, "5170")
+        .choice("format", &O::format, "msgpack",
+                {{"msgpack", TcpOutputFormat::Msgpack},
+                 {"json", TcpOutputFormat::Json},
+                 {"json_lines", TcpOutputFormat::JsonLines},
+                 {"json_stream", TcpOutputFormat::JsonStream}},
+                "msgpack: [[time, metadata], record] back to back; json: one array per batch; "
+                "json_lines: one object per line; json_stream: objects without separator.")
+        .option("json_date_key", &O::json_date_key, "date",
+                "Key of the time in the JSON formats; false: none.")
+        .option("json_date_format", &O::json_date_format, "double",
+                "double, epoch, epoch_ms, iso8601 or java_sql_timestamp.")
+        .option("raw_message_key", &O::raw_message_key,
+                "Send only the value of this key, one per line. A record without it is sent whole, "
+                "as JSON.");
+    return made;
+  }();
   return table;
 }
 
@@ -198,11 +180,7 @@ const OutputPlugin kTcpOutputPlugin = {
     .name = "tcp",
     .aliases = {},
     .summary = "Records over a TCP or TLS connection",
-    .options =
-        [] {
-          return with_connection_options(
-              with_tls_client_options(tcp_output_option_table().options()));
-        },
+    .options = [] { return with_stream_options(tcp_output_option_table().options()); },
     .make = make,
 };
 

@@ -2,18 +2,16 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "config/option_table.h"
 #include "output/plugin.h"
+#include "output/stream_output.h"
 
 namespace noroshi {
 
 enum class TcpOutputFormat : uint8_t { Msgpack, Json, JsonLines, JsonStream };
 
-struct TcpOutputOptions {
-  std::string host = "127.0.0.1";
-  int64_t port = 5170;
+struct TcpOutputOptions : ServerOptions {
   TcpOutputFormat format = TcpOutputFormat::Msgpack;
   LocatedText json_date_key = {};
   LocatedText json_date_format = {};
