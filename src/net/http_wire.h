@@ -1,6 +1,6 @@
-// HttpWire: the bytes of one HTTP connection, with or without TLS, for http_server.cc (Asio and
-// Beast are heavy: do not include this elsewhere). An AsyncStream of Asio's, whose deadline is the
-// socket's: `wire.socket_stream().expires_after(…)` limits what TLS does below as well.
+// HttpWire: the bytes of one HTTP connection, with or without TLS, for http_server_connection (Asio
+// and Beast are heavy: do not include this elsewhere). An AsyncStream of Asio's, whose deadline is
+// the socket's: `wire.socket_stream().expires_after(…)` limits what TLS does below as well.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>

@@ -1,5 +1,5 @@
-// TlsContext and TlsSession: the only place that knows OpenSSL's API (and http_server.cc, which
-// hands sessions to Asio).
+// TlsContext and TlsSession: the only place that knows OpenSSL's API (and
+// http_server_connection.cc, which hands sessions to Asio).
 //
 // OpenSSL keeps errors in a queue per thread: it is emptied before each call whose error we read.
 
