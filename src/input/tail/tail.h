@@ -1,8 +1,9 @@
 // The `tail` input: lines of files that grow, are rotated and disappear. README.md says what it
 // promises.
 //
-//   path_scan     which files, and their tags      tailed_file   one open file, what of it is
-//   stored offset_store  what survives a restart          tail_input    reading, turn by turn
+//   path_scan     which files, and their tags      line_records  their bytes as records
+//   change_watch  inotify: something is new        offset_store  what survives a restart
+//   tailed_file   one open file, what is stored    tail_input    turn by turn, all of it
 #pragma once
 
 #include <memory>

@@ -8,37 +8,33 @@
 // What there is to do comes from two sides. inotify wakes us at once, and only that: every event
 // means "look". A slow tick looks at every file by itself, so that a missed event, an exhausted
 // inotify limit or a file system without it cost time and never lines.
-#include <sys/inotify.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <cerrno>
-#include <cstring>
 #include <deque>
 #include <map>
 #include <set>
 
 #include "base/log.h"
-#include "input/chunk_collector.h"
 #include "input/single_source.h"
+#include "input/tail/change_watch.h"
+#include "input/tail/line_records.h"
 #include "input/tail/offset_store.h"
 #include "input/tail/tail.h"
 #include "input/tail/tailed_file.h"
-#include "record/map_pairs.h"
-#include "record/msgpack_writer.h"
 
 namespace noroshi {
 namespace {
 
+using tail::ChangeWatch;
 using tail::FileId;
+using tail::LineRecords;
 using tail::OffsetStore;
 using tail::StoredOffset;
 using tail::TailedFile;
+using tail::TailedFiles;
 
 constexpr Milliseconds kTickWithInotify{1000};
 constexpr Milliseconds kTickAlone{250};
@@ -58,7 +54,7 @@ bool is_rotated_name(std::string_view path, std::string_view rotated) {
   return rotated.starts_with(path.substr(0, path.find('.')));
 }
 
-class TailInput final : public Input, private MultilineOutput {
+class TailInput final : public Input {
  public:
   TailInput(TailOptions options, std::string name, const Clock& clock)
       : options_(std::move(options)),
@@ -75,14 +71,14 @@ class TailInput final : public Input, private MultilineOutput {
   }
 
   void start(ChunkSink& sink, InputMetrics& metrics) override {
-    metrics_ = &metrics;
     source_.emplace(*loop_, sink, metrics, log_name_, [this] {
       if (hand_on()) pump_soon();
     });
+    records_.emplace(options_, files_, metrics, clock_, log_name_);
     tick_timer_.emplace(*loop_);
     scan_timer_.emplace(*loop_);
     open_offsets();
-    if (options_.inotify) open_inotify();
+    if (options_.inotify) open_watch();
     first_scan_ = true;
     scan();
     find_renamed();
@@ -108,14 +104,14 @@ class TailInput final : public Input, private MultilineOutput {
       takes = hand_on_finally();
     }
     if (takes && options_.joiner) {
-      options_.joiner->release_all(*this);
+      records_->release_all();
       (void)hand_on_finally();
     }
     flush_offsets();
     closed_ = true;
     tick_timer_->cancel();
     scan_timer_->cancel();
-    inotify_.reset();
+    watch_.reset();
   }
 
  private:
@@ -267,7 +263,7 @@ class TailInput final : public Input, private MultilineOutput {
 
   void remove(TailedFile& file) {
     const FileId id = file.id();
-    unwatch(file);
+    if (watch_) watch_->unwatch(file);
     if (file.deleted()) offsets_.forget(id);
     note_offsets_changed();
     log_debug(log_name_, "{} is closed", file.path());
@@ -293,14 +289,14 @@ class TailInput final : public Input, private MultilineOutput {
       if (finished && !take_last_line(*file)) remove(*file);
     }
     if (options_.joiner && !source_->waiting()) {
-      options_.joiner->release_expired(*this);
+      records_->release_expired();
       (void)hand_on();
     }
     if (now - last_scan_ >= options_.refresh_interval) scan();
     flush_offsets();
     if (options_.exit_on_eof && all_at_end && !files_.empty() && !source_->waiting())
       finish_reading();
-    tick_timer_->expires_after(inotify_ ? kTickWithInotify : kTickAlone);
+    tick_timer_->expires_after(watch_ ? kTickWithInotify : kTickAlone);
     tick_timer_->async_wait([this, still = std::weak_ptr(alive_)](boost::system::error_code error) {
       if (!error && !still.expired()) tick();
     });
@@ -318,7 +314,7 @@ class TailInput final : public Input, private MultilineOutput {
     if (source_->waiting()) return;  // the tick looks again
     if (!file.look()) {
       log_info(log_name_, "{} was cut: it is read from its start", file.path());
-      if (options_.joiner) options_.joiner->release_stream(file.stream, *this);
+      records_->release(file);
       file.start_again();
       note_stored(file);
     }
@@ -337,63 +333,34 @@ class TailInput final : public Input, private MultilineOutput {
     });
   }
 
-  void open_inotify() {
-    const int fd = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (fd < 0) {
+  void open_watch() {
+    auto opened =
+        ChangeWatch::open(*loop_, tail::directories_of(options_.paths),
+                          {.appeared = [this] { scan_soon(); },
+                           .changed = [this](FileId id, bool moved) { note_change(id, moved); }});
+    if (opened) {
+      watch_ = *std::move(opened);
+    } else {
       log_warn(log_name_, "inotify is not available ({}): files are looked at every {} ms",
-               std::strerror(errno), kTickAlone.count());
-      return;
+               opened.error().message, kTickAlone.count());
     }
-    inotify_.emplace(*loop_, fd);
-    for (const std::string& directory : tail::directories_of(options_.paths)) {
-      ::inotify_add_watch(fd, directory.c_str(), IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
-    }
-    wait_for_events();
+  }
+
+  void note_change(FileId id, bool moved) {
+    const auto file = files_.find(id);
+    if (file == files_.end()) return;
+    look(*file->second);
+    if (moved) note_rotation(*file->second);
   }
 
   void watch(TailedFile& file) {
-    if (!inotify_) return;
-    file.watch = ::inotify_add_watch(inotify_->native_handle(), file.path().c_str(),
-                                     IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_DELETE_SELF);
-    if (file.watch >= 0) {
-      watched_[file.watch] = file.id();
-    } else if (const auto times = log_watches_.admit()) {
+    if (!watch_) return;
+    const Status watched = watch_->watch(file);
+    if (watched) return;
+    if (const auto times = log_watches_.admit()) {
       log_warn(log_name_,
                "{}: no more inotify watches ({}); it is looked at every {} ms ({} times)",
-               file.path(), std::strerror(errno), kTickWithInotify.count(), times);
-    }
-  }
-  void unwatch(TailedFile& file) {
-    if (file.watch < 0) return;
-    watched_.erase(file.watch);
-    if (inotify_) ::inotify_rm_watch(inotify_->native_handle(), file.watch);
-  }
-
-  void wait_for_events() {
-    inotify_->async_wait(boost::asio::posix::descriptor_base::wait_read,
-                         [this, still = std::weak_ptr(alive_)](boost::system::error_code error) {
-                           if (error || still.expired() || closed_ || !inotify_) return;
-                           read_events();
-                           wait_for_events();
-                         });
-  }
-
-  void read_events() {
-    alignas(inotify_event) char events[16 << 10];
-    const ssize_t count = ::read(inotify_->native_handle(), events, sizeof events);
-    for (ssize_t at = 0; at < count;) {
-      const auto& event = *reinterpret_cast<const inotify_event*>(events + at);
-      at += static_cast<ssize_t>(sizeof event + event.len);
-      const auto found = watched_.find(event.wd);
-      if (found == watched_.end()) {
-        scan_soon();  // a directory, or an overflow
-        continue;
-      }
-      const auto file = files_.find(found->second);
-      if (file == files_.end()) continue;
-      look(*file->second);
-      if ((event.mask & (IN_MOVE_SELF | IN_DELETE_SELF | IN_ATTRIB)) != 0)
-        note_rotation(*file->second);
+               file.path(), watched.error().message, kTickWithInotify.count(), times);
     }
   }
 
@@ -431,160 +398,21 @@ class TailInput final : public Input, private MultilineOutput {
     }
     if (*count == 0) return;
     last_read_ = clock_.monotonic();
-    take(file, {buffer_.get(), *count});
+    records_->take(file, {buffer_.get(), *count});
     // Whether there is more is known when a read comes back short; else the next turn finds out.
     const bool more = *count == options_.read_bytes || file.has_more();
     if (more) enqueue(file);
     (void)hand_on();
   }
 
-  void take(TailedFile& file, std::string_view bytes) {
-    current_ = &file;
-    touched_.insert(file.id());
-    while (!bytes.empty()) {
-      const size_t newline = bytes.find('\n');
-      const std::string_view piece = bytes.substr(0, newline);
-      const bool whole = newline != std::string_view::npos;
-      const uint64_t next = file.position() - bytes.size() + piece.size() + (whole ? 1 : 0);
-      if (file.skipping) {
-        file.skipping = !whole;
-      } else if (whole && file.line.empty() && piece.size() <= options_.line_bytes_max) {
-        add_line(file, piece);
-      } else {
-        take_piece(file, piece, whole);
-      }
-      bytes.remove_prefix(piece.size() + (whole ? 1 : 0));
-      if (whole) file.line.clear();
-      if (whole || file.line.empty()) file.line_begin = next;
-      // Very short lines make more records than bytes: what follows is read in the next turn.
-      if (whole && !bytes.empty() && collector_.full_for(0)) {
-        file.unread(next);
-        break;
-      }
-    }
-    current_ = nullptr;
-    if (file.line.empty() && file.line.capacity() > options_.read_bytes) file.line.shrink_to_fit();
-  }
-
-  // A part of a line that came in several reads, or of one that is too long.
-  void take_piece(TailedFile& file, std::string_view piece, bool whole) {
-    while (file.line.size() + piece.size() > options_.line_bytes_max) {
-      const size_t room = options_.line_bytes_max - file.line.size();
-      metrics_->malformed.add();
-      const std::string_view then = options_.skip_long_lines  ? "it is left out"
-                                    : options_.cut_long_lines ? "its end is left out"
-                                                              : "it becomes several records";
-      if (const auto times = log_long_.admit()) {
-        log_warn(log_name_,
-                 "a line of {} at {} is longer than buffer_max_size ({} bytes): {} ({} times)",
-                 file.path(), file.line_begin, options_.line_bytes_max, then, times);
-      }
-      if (!options_.skip_long_lines) {
-        file.line.append(piece.substr(0, room));
-        add_line(file, file.line);
-      }
-      file.line.clear();
-      if (options_.skip_long_lines || options_.cut_long_lines) {
-        file.skipping = !whole;
-        return;
-      }
-      piece.remove_prefix(room);
-      file.line_begin += options_.line_bytes_max;
-      if (piece.empty() && whole) return;
-    }
-    file.line.append(piece);
-    if (whole) add_line(file, file.line);
-  }
-
-  // What stands without a newline at the end of a file that nobody will write any more, and the
-  // message it may belong to. True if there was anything.
   bool take_last_line(TailedFile& file) {
-    const size_t before = collector_.records();
-    if (!file.line.empty() && !file.skipping) {
-      add_line(file, file.line);
-      file.line.clear();
-      file.line_begin = file.position();
-    }
-    if (options_.joiner) options_.joiner->release_stream(file.stream, *this);
-    touched_.insert(file.id());
-    const bool any = collector_.records() != before;
+    const bool any = records_->take_last_line(file);
     (void)hand_on();
     return any;
   }
 
-  void add_line(TailedFile& file, std::string_view line) {
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.empty() && options_.skip_empty_lines) return;
-    if (options_.joiner && (!options_.joiner->idle() || options_.joiner->may_start(line)) &&
-        options_.joiner->add(file.stream,
-                             {.text = line, .time = clock_.wall(), .position = file.line_begin},
-                             *this)) {
-      return;
-    }
-    Chunk& chunk = collector_.chunk_of(file.tag);
-    const size_t begin = chunk.body.size();
-    std::optional<Timestamp> time;
-    std::optional<uint32_t> pairs;
-    if (options_.parser) pairs = options_.parser->append_map(line, chunk.body, time);
-    if (!pairs) {
-      MsgpackWriter writer(chunk.body);
-      writer.map_header(1);
-      writer.string(options_.key), writer.string(line);
-      pairs = 1;
-    }
-    finish_record(file, chunk, begin, *pairs, file.line_begin, time.value_or(clock_.wall()));
-  }
-
-  void finish_record(const TailedFile& file, Chunk& chunk, size_t begin, uint32_t pairs,
-                     uint64_t position, Timestamp time) {
-    const uint32_t more =
-        (options_.path_key.empty() ? 0u : 1u) + (options_.offset_key.empty() ? 0u : 1u);
-    if (more != 0) set_map_pairs(chunk.body, begin, pairs + more);
-    MsgpackWriter writer(chunk.body);
-    if (!options_.path_key.empty()) writer.string(options_.path_key), writer.string(file.path());
-    if (!options_.offset_key.empty())
-      writer.string(options_.offset_key), writer.unsigned_integer(position);
-    const size_t size = chunk.body.size() - begin;
-    chunk.records.push_back({time, static_cast<uint32_t>(begin), 0, static_cast<uint32_t>(size),
-                             Severity::NotInferred});
-    collector_.added(size);
-  }
-
-  // MultilineOutput: a message is complete; of the file being read, or of one whose time is over.
-  void take(MultilineMessage& message) override {
-    TailedFile* file = current_;
-    if (file == nullptr || file->stream != message.stream) {
-      file = nullptr;
-      for (const auto& [id, each] : files_) {
-        if (each->stream == message.stream) file = each.get();
-      }
-    }
-    if (file == nullptr) return;
-    touched_.insert(file->id());
-    Chunk& chunk = collector_.chunk_of(file->tag);
-    const size_t begin = chunk.body.size();
-    chunk.body.append(message.record);
-    // Where the message began is not known any more: where the file is now.
-    finish_record(*file, chunk, begin, MapPairs(message.record).count(), file->line_begin,
-                  message.time);
-  }
-
-  // What was taken, one chunk per tag, with acks that tell how far each file is stored then. False:
-  // the sink is full, and calls again.
-  bool hand_on() {
-    if (source_->waiting()) return false;
-    for (const FileId& id : touched_) {
-      const auto found = files_.find(id);
-      if (found == files_.end()) continue;
-      TailedFile& file = *found->second;
-      uint64_t end = file.line_begin;
-      if (options_.joiner) end = options_.joiner->first_position(file.stream).value_or(end);
-      if (end > file.announced())
-        collector_.chunk_of(file.tag).acks.push_back(file.begin_chunk(end));
-    }
-    touched_.clear();
-    return collector_.hand_on_all([this](Chunk& chunk) { return source_->hand_on(chunk); });
-  }
+  // False: the sink is full, and calls again.
+  bool hand_on() { return records_->hand_on(*source_); }
 
   // Shutdown: each chunk gets one more try. False: the journal takes nothing.
   bool hand_on_finally() {
@@ -622,24 +450,20 @@ class TailInput final : public Input, private MultilineOutput {
   const std::string name_, log_name_;
   const Clock& clock_;
   boost::asio::io_context* loop_ = nullptr;
-  InputMetrics* metrics_ = nullptr;
   std::optional<SingleSource> source_;
   std::optional<boost::asio::steady_timer> tick_timer_, scan_timer_;
-  std::optional<boost::asio::posix::stream_descriptor> inotify_;
-  std::map<int, FileId> watched_;
+  std::unique_ptr<ChangeWatch> watch_;  // null: not available
   OffsetStore offsets_;
-  std::map<FileId, std::shared_ptr<TailedFile>> files_;
+  TailedFiles files_;
+  std::optional<LineRecords> records_;
   std::deque<FileId> queue_;
   std::unique_ptr<char[]> buffer_;
-  ChunkCollector collector_;
-  std::set<FileId> touched_;       // files with something in the collector, or further on
-  TailedFile* current_ = nullptr;  // being read
   Monotonic last_scan_{}, last_read_{};
   Nanoseconds scan_took_{};
   bool first_scan_ = false, scan_armed_ = false, pump_posted_ = false, flush_posted_ = false;
   bool closing_ = false, closed_ = false;
   std::atomic<bool> ended_ = false;
-  LogEpisode log_files_, log_tags_, log_watches_, log_read_, log_long_, log_offsets_;
+  LogEpisode log_files_, log_tags_, log_watches_, log_read_, log_offsets_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

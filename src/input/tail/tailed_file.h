@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,8 +25,7 @@ class TailedFile {
 
   [[nodiscard]] FileId id() const { return id_; }
   [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] uint64_t size() const { return size_; }          // at the last look
-  [[nodiscard]] Timestamp changed_at() const { return mtime_; }  // likewise
+  [[nodiscard]] uint64_t size() const { return size_; }  // at the last look
   [[nodiscard]] bool deleted() const { return deleted_; }
   [[nodiscard]] uint64_t position() const { return position_; }
   void set_position(uint64_t position) { position_ = stored_ = position; }
@@ -61,11 +61,9 @@ class TailedFile {
   [[nodiscard]] uint64_t announced() const {
     return on_their_way_.empty() ? stored_ : on_their_way_.back().end;
   }
-  // Everything before it is stored.
-  [[nodiscard]] uint64_t stored() const { return stored_; }
   [[nodiscard]] bool waits_for_journal() const { return !on_their_way_.empty(); }
   [[nodiscard]] StoredOffset stored_offset() const;
-  // What TailInput wants to know when stored() has moved.
+  // What TailInput wants to know when stored_offset() has moved.
   std::function<void(TailedFile&)> stored_moved = {};
 
  private:
@@ -87,11 +85,14 @@ class TailedFile {
   bool deleted_ = false;
   uint64_t position_ = 0;  // of the next read
   std::string head_;       // first bytes, kHeadBytes at most
-  uint64_t stored_ = 0;
+  uint64_t stored_ = 0;    // everything before it is
   std::deque<OnTheirWay> on_their_way_;
   uint64_t generation_ = 0;  // start_again() leaves the acks of before behind
   bool stuck_ = false;       // an ack failed: nothing behind it counts as stored
   std::weak_ptr<TailedFile> self_;
 };
+
+// Those that one input has open.
+using TailedFiles = std::map<FileId, std::shared_ptr<TailedFile>>;
 
 }  // namespace noroshi::tail
