@@ -77,19 +77,23 @@ class Stops(SystemTest):
         self.assertEqual(set(errors) - events, set(), f"errors missing in CloudWatch Logs; {last}")
         return seen
 
+    def end(self, router, load):
+        """The sender stops, then the router, and everything is there; its last line."""
+        load.stop()
+        status, last = self.stop_router(router)
+        self.assertEqual(status, 0, last)
+        self.check(range(load.sent), load.errors, last)
+        return last
+
     def test_under_load_of_clients_with_acks_over_five_restarts(self):
         router = self.start()
         load = Load(self.port, 3000)
-        last = ""
         for _ in range(5):
             time.sleep(1)
             status, last = self.stop_router(router)
             self.assertEqual(status, 0, last)
             router = self.start_router(self.config, self.admin)
-        load.stop()
-        status, last = self.stop_router(router)
-        self.assertEqual(status, 0, last)
-        self.check(range(load.sent), load.errors, last)
+        self.end(router, load)
         print(f"\n{load.sent} records over five stops, {load.reconnects} reconnects: all there, none twice in S3")
 
     def test_under_load_of_clients_without_acks(self):
@@ -146,10 +150,7 @@ class Stops(SystemTest):
         self.assertIn(f" left in {self.directory}/state/journal", last)
         self.heal()
         router = self.start_router(self.config, self.admin)
-        load.stop()
-        status, last = self.stop_router(router)
-        self.assertEqual(status, 0, last)
-        self.check(range(load.sent), load.errors, last)
+        last = self.end(router, load)
         self.assertIn("0 dropped, 0 left", last)
 
     def test_a_second_signal_under_load(self):
@@ -167,10 +168,7 @@ class Stops(SystemTest):
         self.assertEqual(status, 0, last)
         self.heal()
         router = self.start_router(self.config, self.admin)
-        load.stop()
-        status, last = self.stop_router(router)
-        self.assertEqual(status, 0, last)
-        self.check(range(load.sent), load.errors, last)
+        self.end(router, load)
 
     def test_a_lost_answer_at_the_stop_is_no_second_copy(self):
         """S3 stores, the answer is lost, the grace ends: the next start makes the same object again."""
@@ -184,10 +182,7 @@ class Stops(SystemTest):
         self.assertEqual(status, 0, last)
         self.heal()
         router = self.start_router(self.config, self.admin)
-        load.stop()
-        status, last = self.stop_router(router)
-        self.assertEqual(status, 0, last)
-        self.check(range(load.sent), load.errors, last)
+        self.end(router, load)
 
 
 if __name__ == "__main__":

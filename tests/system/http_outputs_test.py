@@ -8,14 +8,12 @@ import http.server
 import json
 import ssl
 import subprocess
-import sys
 import threading
-import unittest
 import urllib.request
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from harness import ForwardClient, SystemTest, entry, free_port, new_ack_id, packed_forward, wait_for
+from harness import ForwardClient, SystemTest, entry, free_port, new_ack_id, packed_forward, run_tests, wait_for
 
 RECORDS = 2000
 
@@ -278,10 +276,4 @@ class HttpOutputs(SystemTest):
 
 
 if __name__ == "__main__":
-    suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
-    if len(sys.argv) > 1:
-        suite = unittest.defaultTestLoader.loadTestsFromNames(sys.argv[1:], sys.modules[__name__])
-    result = unittest.TextTestRunner(verbosity=2).run(suite)
-    failed = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - failed} passed, {failed} failed")
-    sys.exit(1 if failed or result.testsRun == 0 else 0)
+    run_tests()

@@ -6,14 +6,12 @@
 import base64
 import collections
 import json
-import sys
-import unittest
 import urllib.request
 
 import boto3
 import botocore.exceptions
 
-from harness import REGION, ForwardClient, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, wait_for
+from harness import REGION, ForwardClient, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, run_tests, wait_for
 
 
 class RecordsTest(SystemTest):
@@ -211,10 +209,4 @@ class Outputs(RecordsTest):
 
 
 if __name__ == "__main__":
-    suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
-    if len(sys.argv) > 1:
-        suite = unittest.defaultTestLoader.loadTestsFromNames(sys.argv[1:], sys.modules[__name__])
-    result = unittest.TextTestRunner(verbosity=2).run(suite)
-    failed = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - failed} passed, {failed} failed")
-    sys.exit(1 if failed or result.testsRun == 0 else 0)
+    run_tests()
