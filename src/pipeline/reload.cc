@@ -35,15 +35,6 @@ constexpr Nanoseconds kLastDeliveries = Seconds(60);
 constexpr Nanoseconds kCloseDeadline = Seconds(2);
 constexpr Nanoseconds kCountLeftMax = Milliseconds(500);
 
-bool same_route(const Route& left, const Route& right) {
-  const auto pattern_text = [](const TagPattern& pattern) { return pattern.text(); };
-  return left.output_identity == right.output_identity && left.processed == right.processed &&
-         std::ranges::equal(left.match, right.match, {}, pattern_text, pattern_text) &&
-         (left.match_regex ? left.match_regex->text() : "") ==
-             (right.match_regex ? right.match_regex->text() : "") &&
-         left.condition.text() == right.condition.text();
-}
-
 // A filter of the same name goes on counting where the old one stopped.
 void continue_counting(const FilterMetrics& from, FilterMetrics& to) {
   for (const auto member : {&FilterMetrics::records, &FilterMetrics::bytes, &FilterMetrics::added,
@@ -163,7 +154,7 @@ bool PipelineReload::goes_on(const Pipeline& old, size_t i, const Pipeline& next
   if ((routes.needs_inputs() || new_routes.needs_inputs()) && routes.id() != new_routes.id())
     return false;
   return before.section == after.section && before.name == after.name &&
-         before.plugin == after.plugin && same_route(routes.routes()[i], new_routes.routes()[j]);
+         before.plugin == after.plugin && routes.routes()[i] == new_routes.routes()[j];
 }
 
 bool Pipeline::reload(const Document& document, const BuildOptions& options,

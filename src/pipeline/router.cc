@@ -126,18 +126,29 @@ bool Route::matches_tag(std::string_view tag) const {
   return false;
 }
 
+void Route::add_to(Fingerprint& fingerprint) const {
+  fingerprint.add(output_identity);
+  for (const TagPattern& pattern : match) fingerprint.add(pattern.text());
+  fingerprint.add(match_regex ? match_regex->text() : "");
+  for (const std::string& tag : except_tags) fingerprint.add("except " + tag);
+  fingerprint.add(condition.text());
+  if (processed) fingerprint.add("processed");
+}
+
+bool Route::operator==(const Route& other) const {
+  Fingerprint mine, its;
+  add_to(mine);
+  other.add_to(its);
+  return mine.value() == its.value();
+}
+
 RouteTable::RouteTable(std::vector<Route> routes, std::vector<InputRouting> inputs)
     : routes_(std::move(routes)), inputs_(std::move(inputs)) {
   CHECK(routes_.size() <= UINT16_MAX, "outputs are numbered with 16 bits in the routing block");
   CHECK(inputs_.size() < kNoInput, "inputs are numbered with 16 bits");
   Fingerprint fingerprint;
   for (const Route& route : routes_) {
-    fingerprint.add(route.output_identity);
-    for (const TagPattern& pattern : route.match) fingerprint.add(pattern.text());
-    fingerprint.add(route.match_regex ? route.match_regex->text() : "");
-    for (const std::string& tag : route.except_tags) fingerprint.add("except " + tag);
-    fingerprint.add(route.condition.text());
-    if (route.processed) fingerprint.add("processed");
+    route.add_to(fingerprint);
     Fingerprint identity;
     identity.add(route.output_identity);
     fingerprints_.push_back(identity.value());

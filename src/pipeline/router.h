@@ -37,6 +37,8 @@
 
 namespace noroshi {
 
+class Fingerprint;
+
 // One output as the router sees it.
 struct Route {
   std::string output_identity;                // names it in the table's id; stable over restarts
@@ -48,6 +50,9 @@ struct Route {
   bool processed = false;
 
   [[nodiscard]] bool matches_tag(std::string_view tag) const;
+  // All that decides which records it takes; what the table's id is made from.
+  void add_to(Fingerprint& fingerprint) const;
+  [[nodiscard]] bool operator==(const Route& other) const;
 };
 
 // One entry of an input's `routes`.

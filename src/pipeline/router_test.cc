@@ -70,6 +70,7 @@ TEST(Route, TagsThatAreNotMeant) {
   EXPECT_FALSE(all.matches_tag("firelens-healthcheck"));
   std::vector<Route> routes;
   routes.push_back(std::move(all));
+  EXPECT_FALSE(routes[0] == before.routes()[0]);
   EXPECT_NE(RouteTable(std::move(routes)).id(), before.id());  // old chunks are decided again
 }
 
