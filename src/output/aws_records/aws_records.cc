@@ -7,7 +7,7 @@
 
 #include "aws/region.h"
 #include "base/check.h"
-#include "config/common_options.h"
+#include "output/aws_destination.h"
 #include "output/aws_records/records_answer.h"
 #include "output/request/http_answer.h"
 #include "output/request/record_encoder.h"
@@ -194,9 +194,6 @@ RequestAnswer AwsRecordsSender::send(std::string_view body, std::span<const uint
 AwsSettings make_aws_records_settings(const Section& section, const AwsRecordsOptions& options,
                                       const AwsService& service, const OutputContext& context,
                                       std::string& destination, Diagnostics& diagnostics) {
-  // Problems of the common options are told by who reads them for every output.
-  Diagnostics told_elsewhere;
-  const OutputCommon common = parse_output_common(section, told_elsewhere);
   if (!options.region.empty() && !is_region_name(options.region)) {
     diagnostics.error(section.where_of("region"),
                       fmt::format("\"{}\" is not the name of an AWS region", options.region));
@@ -210,34 +207,10 @@ AwsSettings make_aws_records_settings(const Section& section, const AwsRecordsOp
                           fmt::format("{} has no effect on records that have log_key", name));
     }
   }
-  // Without asking the network.
-  const std::string region = configured_region(options.region, options.profile, context.aws);
-  AwsSettings settings{
-      .region = options.region,
-      .endpoint = options.endpoint,
-      .port = static_cast<uint16_t>(std::clamp<int64_t>(common.port, 0, UINT16_MAX)),
-      .profile = options.profile,
-      .role_arn = options.role_arn,
-      .external_id = options.external_id,
-      .sts_endpoint = options.sts_endpoint,
-      .tls = common.tls.value_or(true)};
-  settings.transport.connect_timeout = common.net_connect_timeout;
-  settings.transport.verify_tls = common.tls_verify;
-  settings.transport.ca_file = common.tls_ca_file;
-  const auto endpoint = resolve_endpoint(service,
-                                         {.endpoint = settings.endpoint,
-                                          .port = settings.port,
-                                          .region = region.empty() ? "us-east-1" : region,
-                                          .profile = settings.profile,
-                                          .tls = settings.tls},
-                                         context.aws);
-  if (!endpoint) {
-    diagnostics.error(section.where_of("endpoint"), endpoint.error().message);
-    return settings;
-  }
-  destination = region.empty() ? "region from the task's metadata" : region;
-  if (!region.empty() || endpoint->custom) destination += ", " + endpoint->url.to_string();
-  return settings;
+  AwsDestination aws =
+      resolve_aws_destination(service, aws_settings_of(options), section, context.aws, diagnostics);
+  if (aws.endpoint) destination = aws.to_string();
+  return std::move(aws.settings);
 }
 
 }  // namespace noroshi

@@ -11,7 +11,7 @@
 #include "aws/region.h"
 #include "aws/task_metadata.h"
 #include "base/check.h"
-#include "config/common_options.h"
+#include "output/aws_destination.h"
 #include "output/cloudwatch_logs/log_destination.h"
 
 namespace noroshi {
@@ -277,9 +277,6 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
                                Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.error_count();
   CloudWatchLogsOptions options = cloudwatch_logs_option_table().parse(section, diagnostics);
-  // Problems of the common options are told by who reads them for every output.
-  Diagnostics told_elsewhere;
-  const OutputCommon common = parse_output_common(section, told_elsewhere);
 
   const auto first_set = [](const LocatedText& a, const LocatedText& b) {
     return a.text.empty() ? b.text : a.text;
@@ -297,28 +294,8 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   check_values(section, options, diagnostics);
   auto tags = parse_tags(section, options.log_group_tags, diagnostics);
 
-  // Without asking the network.
-  const std::string region = configured_region(options.region, options.profile, context.aws);
-  AwsSettings settings{
-      .region = options.region,
-      .endpoint = options.endpoint,
-      .port = static_cast<uint16_t>(std::clamp<int64_t>(common.port, 0, UINT16_MAX)),
-      .profile = options.profile,
-      .role_arn = options.role_arn,
-      .external_id = options.external_id,
-      .sts_endpoint = options.sts_endpoint,
-      .tls = common.tls.value_or(true)};
-  settings.transport.connect_timeout = common.net_connect_timeout;
-  settings.transport.verify_tls = common.tls_verify;
-  settings.transport.ca_file = common.tls_ca_file;
-  const auto endpoint = resolve_endpoint(kCloudWatchLogs,
-                                         {.endpoint = settings.endpoint,
-                                          .port = settings.port,
-                                          .region = region.empty() ? "us-east-1" : region,
-                                          .profile = settings.profile,
-                                          .tls = settings.tls},
-                                         context.aws);
-  if (!endpoint) diagnostics.error(section.where_of("endpoint"), endpoint.error().message);
+  AwsDestination aws = resolve_aws_destination(kCloudWatchLogs, aws_settings_of(options), section,
+                                               context.aws, diagnostics);
   if (diagnostics.error_count() != errors_before) return std::nullopt;
 
   const std::string component = "output:" + context.instance_name;
@@ -344,10 +321,8 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
       }};
 
   MadeOutput made;
-  made.destination = fmt::format(
-      "CloudWatch Logs {}, streams {}, {}{}", group, stream,
-      region.empty() ? "region from the task's metadata" : region,
-      region.empty() && !endpoint->custom ? std::string() : ", " + endpoint->url.to_string());
+  made.destination =
+      fmt::format("CloudWatch Logs {}, streams {}, {}", group, stream, aws.to_string());
   if (!options.log_key.empty()) made.log_key = options.log_key;
   auto batches = std::make_shared<LogBatchContext>(
       LogBatchOptions{.component = component,
@@ -357,7 +332,7 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
       context.clock);
   made.output = std::make_unique<CloudWatchLogsOutput>(
       identity, std::move(destination), std::move(names), std::move(delivery), std::move(batches),
-      [settings = std::move(settings), &environment = context.aws] {
+      [settings = std::move(aws.settings), &environment = context.aws] {
         return make_aws_client(kCloudWatchLogs, settings, environment);
       });
   return made;

@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <map>
 
-#include "aws/region.h"
 #include "aws/sigv4.h"
-#include "config/common_options.h"
+#include "output/aws_destination.h"
 #include "output/s3/object_key.h"
 
 namespace noroshi {
@@ -184,23 +182,17 @@ std::string selection_of(const Section& section) {
   return text;
 }
 
-std::string describe_destination(const S3Options& options, const AwsEnvironment& environment,
-                                 const Endpoint& endpoint) {
-  const std::string region = configured_region(options.region, options.profile, environment);
+std::string describe_destination(const S3Options& options, const AwsDestination& aws) {
   std::string text = fmt::format("S3 s3://{}{}{}, ", options.bucket,
                                  options.s3_key_format.text.starts_with('/') ? "" : "/",
                                  options.s3_key_format.text);
-  if (endpoint.custom) return text + endpoint.url.to_string();
-  return text + (region.empty() ? "region from the task's metadata" : region);
+  return text + (aws.endpoint->custom ? aws.endpoint->url.to_string() : aws.region_text());
 }
 
 std::optional<MadeOutput> make(const Section& section, OutputContext& context,
                                Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.error_count();
   const S3Options options = s3_option_table().parse(section, diagnostics);
-  // Problems of the common options are told by who reads them for every output.
-  Diagnostics told_elsewhere;
-  const OutputCommon common = parse_output_common(section, told_elsewhere);
 
   check_s3_options(section, options, diagnostics);
   std::optional<ObjectKeyFormat> key_format = make_key_format(section, options, diagnostics);
@@ -208,17 +200,6 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   S3UploadOptions upload;
   upload.component = "output:" + context.instance_name;
   upload.bucket = options.bucket;
-  upload.aws = {.region = options.region,
-                .endpoint = options.endpoint,
-                .port = static_cast<uint16_t>(std::clamp<int64_t>(common.port, 0, UINT16_MAX)),
-                .profile = options.profile,
-                .role_arn = options.role_arn,
-                .external_id = options.external_id,
-                .sts_endpoint = options.sts_endpoint,
-                .tls = common.tls.value_or(true)};
-  upload.aws.transport.connect_timeout = common.net_connect_timeout;
-  upload.aws.transport.verify_tls = common.tls_verify;
-  upload.aws.transport.ca_file = common.tls_ca_file;
   upload.multipart_threshold =
       options.use_put_object ? UINT64_MAX : options.multipart_threshold.bytes;
   upload.part_bytes = options.upload_chunk_size.bytes;
@@ -228,15 +209,9 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   if (!options.expected_bucket_owner.empty()) {
     upload.request_headers.set("x-amz-expected-bucket-owner", options.expected_bucket_owner);
   }
-  const std::string region = configured_region(options.region, options.profile, context.aws);
-  const auto endpoint = resolve_endpoint(kS3,
-                                         {.endpoint = upload.aws.endpoint,
-                                          .port = upload.aws.port,
-                                          .region = region.empty() ? "us-east-1" : region,
-                                          .profile = upload.aws.profile,
-                                          .tls = upload.aws.tls},
-                                         context.aws);
-  if (!endpoint) diagnostics.error(section.where_of("endpoint"), endpoint.error().message);
+  AwsDestination aws =
+      resolve_aws_destination(kS3, aws_settings_of(options), section, context.aws, diagnostics);
+  upload.aws = std::move(aws.settings);
   if (diagnostics.error_count() != errors_before || !key_format) return std::nullopt;
 
   std::string identity = "s3:" + options.bucket + "/" + options.s3_key_format.text;
@@ -260,7 +235,7 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
                          .spools = SpoolSpace(std::filesystem::path(options.store_dir) / own_name,
                                               options.store_dir_limit_size.bytes)});
   MadeOutput made;
-  made.destination = describe_destination(options, context.aws, *endpoint);
+  made.destination = describe_destination(options, aws);
   if (!options.log_key.empty()) made.log_key = options.log_key;
   made.output = std::make_unique<S3Output>(
       std::move(identity), std::move(id_seed), context.journal_id, *std::move(key_format), batches,
