@@ -191,9 +191,9 @@ RequestAnswer AwsRecordsSender::send(std::string_view body, std::span<const uint
   return sorted;
 }
 
-AwsSettings make_aws_records_settings(const Section& section, const AwsRecordsOptions& options,
-                                      const AwsService& service, const OutputContext& context,
-                                      std::string& destination, Diagnostics& diagnostics) {
+AwsRecordsSender::MakeClient make_aws_records_client(
+    const Section& section, const AwsRecordsOptions& options, const AwsService& service,
+    const OutputContext& context, std::string& destination, Diagnostics& diagnostics) {
   if (!options.region.empty() && !is_region_name(options.region)) {
     diagnostics.error(section.where_of("region"),
                       fmt::format("\"{}\" is not the name of an AWS region", options.region));
@@ -210,7 +210,9 @@ AwsSettings make_aws_records_settings(const Section& section, const AwsRecordsOp
   AwsDestination aws =
       resolve_aws_destination(service, aws_settings_of(options), section, context.aws, diagnostics);
   if (aws.endpoint) destination = aws.to_string();
-  return std::move(aws.settings);
+  return [service, settings = std::move(aws.settings), &environment = context.aws] {
+    return make_aws_client(service, settings, environment);
+  };
 }
 
 }  // namespace noroshi

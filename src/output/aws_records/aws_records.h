@@ -140,9 +140,9 @@ class AwsRecordsSender {
   std::unique_ptr<AwsClient> client_;
 };
 
-// Checks what both plugins check, and makes the settings of their client. `destination` gets region
-// and endpoint as the effective pipeline shows them.
-[[nodiscard]] AwsSettings make_aws_records_settings(
+// Checks what both plugins check, and says how their client is made (context.aws outlives it).
+// `destination` gets region and endpoint as the effective pipeline shows them.
+[[nodiscard]] AwsRecordsSender::MakeClient make_aws_records_client(
     const Section& section, const AwsRecordsOptions& options, const AwsService& service,
     const OutputContext& context, std::string& destination, Diagnostics& diagnostics);
 

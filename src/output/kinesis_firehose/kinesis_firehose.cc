@@ -2,11 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "base/base64.h"
-#include "output/request/item_output.h"
-#include "record/json_writer.h"
+#include "output/aws_records/aws_records_output.h"
 
 namespace noroshi {
 namespace {
@@ -15,18 +11,18 @@ constexpr AwsService kFirehose{.id = "FIREHOSE", .signing_name = "firehose"};
 // API_PutRecordBatch, DeliveryStreamName.
 constexpr size_t kStreamNameMax = 64;
 
-class FirehoseProtocol final : public ItemProtocol {
+class FirehoseProtocol final : public AwsRecordsProtocol {
  public:
-  FirehoseProtocol(const KinesisFirehoseOptions& options, bool go_plugin, std::string component,
-                   const Clock& clock, AwsRecordsSender::MakeClient make_client)
-      : options_(options),
-        component_(std::move(component)),
-        text_(options, options.append_newline.value_or(true), go_plugin),
-        compressor_(options.compression),
-        sender_({.target = "Firehose_20150804.PutRecordBatch",
-                 .entries = "RequestResponses",
-                 .accepted = "RecordId"},
-                clock, std::move(make_client)) {}
+  FirehoseProtocol(const KinesisFirehoseOptions& options, bool go_plugin,
+                   const OutputContext& context, AwsRecordsSender::MakeClient make_client)
+      : AwsRecordsProtocol(options,
+                           {.service = {.target = "Firehose_20150804.PutRecordBatch",
+                                        .entries = "RequestResponses",
+                                        .accepted = "RecordId"},
+                            .member = "DeliveryStreamName",
+                            .name = options.delivery_stream},
+                           options.append_newline.value_or(true), go_plugin, context,
+                           std::move(make_client)) {}
 
   ItemLimits limits() const override {
     return {.items_max = firehose_limits::kRequestRecordsMax,
@@ -35,89 +31,36 @@ class FirehoseProtocol final : public ItemProtocol {
   }
   Encoded encode(const ChunkView& chunk, uint32_t index, std::string& out,
                  size_t last_item_bytes) override {
-    const RecordEntry& entry = chunk.records[index];
     const size_t before = out.size();
-    const uint64_t missing = text_.log_key_missing();
-    if (!text_.append(out, entry.time, chunk.record(entry))) return Encoded::NotEncodable;
-    if (text_.log_key_missing() != missing) note_missing_log_key();
+    if (!append_text(out, chunk, chunk.records[index])) return Encoded::NotEncodable;
     const size_t bytes = out.size() - before;
-    const bool merges = options_.simple_aggregation && last_item_bytes > 0 &&
+    const bool merges = aggregates() && last_item_bytes > 0 &&
                         last_item_bytes + bytes <= firehose_limits::kRecordBytesMax;
     return merges ? Encoded::Merged : Encoded::Appended;
   }
-  RequestAnswer send(ItemBatch& batch, std::span<const uint32_t> items,
-                     Monotonic deadline) override {
-    body_ = R"({"DeliveryStreamName":)";
-    write_json_string(body_, options_.delivery_stream);
-    body_ += R"(,"Records":[)";
-    for (const uint32_t item : items) {
-      body_ += R"({"Data":")";
-      append_base64(body_, compressor_.compress(batch.item(item)));
-      body_ += R"("},)";
-    }
-    body_.back() = ']';
-    body_ += '}';
-    return sender_.send(body_, items, deadline);
-  }
-  void start(OutputMetrics& metrics) override { metrics_ = &metrics; }
 
  private:
-  void note_missing_log_key() {
-    if (metrics_ != nullptr) metrics_->log_key_missing.add();
-    if (const auto times = missing_.admit()) {
-      log_warn(component_, "records without log_key \"{}\" are sent whole as JSON ({} times)",
-               options_.log_key, times);
-    }
-  }
-
-  const KinesisFirehoseOptions options_;
-  const std::string component_;
-  RecordText text_;
-  RecordCompressor compressor_;
-  AwsRecordsSender sender_;
-  OutputMetrics* metrics_ = nullptr;
-  LogEpisode missing_{Seconds(3600)};
-  std::string body_;
+  void append_item(std::string& body, std::string_view item) override { append_data(body, item); }
 };
-
-bool is_stream_name(std::string_view name) {
-  return !name.empty() && name.size() <= kStreamNameMax && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '.' || c == '-';
-  });
-}
 
 std::optional<MadeOutput> make(const Section& section, OutputContext& context,
                                Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.error_count();
   const KinesisFirehoseOptions options =
       kinesis_firehose_option_table().parse(section, diagnostics);
-  if (!options.delivery_stream.empty() && !is_stream_name(options.delivery_stream)) {
-    diagnostics.error(section.where_of("delivery_stream"),
-                      fmt::format("\"{}\" cannot be the name of a delivery stream: 1 to {} "
-                                  "characters of a-z A-Z 0-9 _ . -",
-                                  options.delivery_stream, kStreamNameMax));
-  }
+  check_stream_name(section, "delivery_stream", options.delivery_stream, kStreamNameMax,
+                    "a delivery stream", diagnostics);
   std::string where;
-  AwsSettings settings =
-      make_aws_records_settings(section, options, kFirehose, context, where, diagnostics);
+  auto make_client =
+      make_aws_records_client(section, options, kFirehose, context, where, diagnostics);
   if (diagnostics.error_count() != errors_before) return std::nullopt;
 
-  const bool go_plugin = section.plugin() == "firehose";
-  MadeOutput made;
-  made.destination = fmt::format("Firehose {}, {}", options.delivery_stream, where);
-  if (!options.log_key.empty()) made.log_key = options.log_key;
-  made.output =
-      make_item_output({.identity = fmt::format("kinesis_firehose:{}:{}:{}", options.region,
-                                                options.endpoint, options.delivery_stream),
-                        .request_interval = context.flush.value_or(Seconds(1))},
-                       std::make_unique<FirehoseProtocol>(
-                           options, go_plugin, "output:" + context.instance_name, context.clock,
-                           [settings = std::move(settings), &environment = context.aws] {
-                             return make_aws_client(kFirehose, settings, environment);
-                           }),
-                       context.clock);
-  return made;
+  return make_aws_records_output(
+      "kinesis_firehose", options.delivery_stream, options,
+      fmt::format("Firehose {}, {}", options.delivery_stream, where),
+      std::make_unique<FirehoseProtocol>(options, section.plugin() == "firehose", context,
+                                         std::move(make_client)),
+      context);
 }
 
 }  // namespace

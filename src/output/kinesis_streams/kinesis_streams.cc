@@ -2,12 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "base/base64.h"
 #include "base/fingerprint.h"
 #include "config/accessor_option.h"
-#include "output/request/item_output.h"
+#include "output/aws_records/aws_records_output.h"
 #include "record/json_writer.h"
 #include "record/record_accessor.h"
 #include "record/utf8.h"
@@ -42,22 +39,22 @@ std::string valid_partition_key(std::string_view text) {
   return key;
 }
 
-class KinesisProtocol final : public ItemProtocol {
+class KinesisProtocol final : public AwsRecordsProtocol {
  public:
   KinesisProtocol(const KinesisStreamsOptions& options, std::optional<RecordAccessor> partition_key,
-                  bool go_plugin, std::string component, std::string journal_id, const Clock& clock,
+                  bool go_plugin, const OutputContext& context,
                   AwsRecordsSender::MakeClient make_client)
-      : options_(options),
+      : AwsRecordsProtocol(
+            options,
+            {.service = {.target = "Kinesis_20131202.PutRecords",
+                         .entries = "Records",
+                         .accepted = "SequenceNumber"},
+             .member = "StreamName",
+             .name = options.stream},
+            options.append_newline.value_or(!go_plugin) || options.simple_aggregation, go_plugin,
+            context, std::move(make_client)),
         partition_key_(std::move(partition_key)),
-        component_(std::move(component)),
-        journal_id_(std::move(journal_id)),
-        text_(options, options.append_newline.value_or(!go_plugin) || options.simple_aggregation,
-              go_plugin),
-        compressor_(options.compression),
-        sender_({.target = "Kinesis_20131202.PutRecords",
-                 .entries = "Records",
-                 .accepted = "SequenceNumber"},
-                clock, std::move(make_client)) {}
+        journal_id_(context.journal_id) {}
 
   ItemLimits limits() const override {
     return {.items_max = kinesis_limits::kRequestRecordsMax,
@@ -79,16 +76,14 @@ class KinesisProtocol final : public ItemProtocol {
     const bool chosen = !key.empty();
     // Without a key of its own a record may join whatever is there.
     const std::string_view last = std::string_view(out).substr(before - last_item_bytes);
-    const bool may_merge = options_.simple_aggregation && last_item_bytes > 0 &&
-                           (!chosen || partition_key_of(last) == key);
+    const bool may_merge =
+        aggregates() && last_item_bytes > 0 && (!chosen || partition_key_of(last) == key);
     if (!may_merge) append_head(out, chosen ? key : derived_key(chunk.offset(index)));
     const size_t head = out.size() - before;
-    const uint64_t missing = text_.log_key_missing();
-    if (!text_.append(out, entry.time, chunk.record(entry))) {
+    if (!append_text(out, chunk, entry)) {
       out.resize(before);
       return Encoded::NotEncodable;
     }
-    if (text_.log_key_missing() != missing) note_missing_log_key();
     if (!may_merge) return Encoded::Appended;
     if (last_item_bytes + out.size() - before <= kinesis_limits::kRecordBytesMax)
       return Encoded::Merged;
@@ -98,27 +93,13 @@ class KinesisProtocol final : public ItemProtocol {
     return Encoded::Appended;
   }
 
-  RequestAnswer send(ItemBatch& batch, std::span<const uint32_t> items,
-                     Monotonic deadline) override {
-    body_ = R"({"StreamName":)";
-    write_json_string(body_, options_.stream);
-    body_ += R"(,"Records":[)";
-    for (const uint32_t item : items) {
-      const std::string_view text = batch.item(item);
-      const std::string_view key = partition_key_of(text);
-      body_ += R"({"Data":")";
-      append_base64(body_, compressor_.compress(text.substr(kKeySizeBytes + key.size())));
-      body_ += R"(","PartitionKey":)";
-      write_json_string(body_, key);
-      body_ += "},";
-    }
-    body_.back() = ']';
-    body_ += '}';
-    return sender_.send(body_, items, deadline);
-  }
-  void start(OutputMetrics& metrics) override { metrics_ = &metrics; }
-
  private:
+  void append_item(std::string& body, std::string_view item) override {
+    const std::string_view key = partition_key_of(item);
+    append_data(body, item.substr(kKeySizeBytes + key.size()));
+    body += R"(,"PartitionKey":)";
+    write_json_string(body, key);
+  }
   static void append_head(std::string& out, std::string_view key) {
     out += static_cast<char>(key.size() & 0xff);
     out += static_cast<char>(key.size() >> 8);
@@ -131,24 +112,9 @@ class KinesisProtocol final : public ItemProtocol {
     fingerprint.add(fmt::format(":{}", offset.value));
     return fmt::format("{:016x}", fingerprint.value());
   }
-  void note_missing_log_key() {
-    if (metrics_ != nullptr) metrics_->log_key_missing.add();
-    if (const auto times = missing_.admit()) {
-      log_warn(component_, "records without log_key \"{}\" are sent whole as JSON ({} times)",
-               options_.log_key, times);
-    }
-  }
 
-  const KinesisStreamsOptions options_;
   const std::optional<RecordAccessor> partition_key_;
-  const std::string component_;
   const std::string journal_id_;
-  RecordText text_;
-  RecordCompressor compressor_;
-  AwsRecordsSender sender_;
-  OutputMetrics* metrics_ = nullptr;
-  LogEpisode missing_{Seconds(3600)};
-  std::string body_;
 };
 
 // "container_id", "$kubernetes['pod']", or the Go plugin's "kubernetes->pod".
@@ -170,24 +136,11 @@ std::optional<RecordAccessor> parse_partition_key(const LocatedText& option,
   return parse_accessor_option({option.name, std::move(accessor), option.where}, diagnostics);
 }
 
-bool is_stream_name(std::string_view name) {
-  return !name.empty() && name.size() <= kStreamNameMax && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '.' || c == '-';
-  });
-}
-
 std::optional<MadeOutput> make(const Section& section, OutputContext& context,
                                Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.error_count();
   const KinesisStreamsOptions options = kinesis_streams_option_table().parse(section, diagnostics);
-  if (!options.stream.empty() && !is_stream_name(options.stream)) {
-    diagnostics.error(
-        section.where_of("stream"),
-        fmt::format(
-            "\"{}\" cannot be the name of a stream: 1 to {} characters of a-z A-Z 0-9 _ . -",
-            options.stream, kStreamNameMax));
-  }
+  check_stream_name(section, "stream", options.stream, kStreamNameMax, "a stream", diagnostics);
   if (options.aggregation) {
     diagnostics
         .error(section.where_of("aggregation"),
@@ -196,25 +149,17 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   }
   auto partition_key = parse_partition_key(options.partition_key, diagnostics);
   std::string where;
-  AwsSettings settings =
-      make_aws_records_settings(section, options, kKinesis, context, where, diagnostics);
+  auto make_client =
+      make_aws_records_client(section, options, kKinesis, context, where, diagnostics);
   if (diagnostics.error_count() != errors_before) return std::nullopt;
 
-  MadeOutput made;
-  made.destination = fmt::format("Kinesis {}, {}", options.stream, where);
-  if (!options.log_key.empty()) made.log_key = options.log_key;
-  made.output =
-      make_item_output({.identity = fmt::format("kinesis_streams:{}:{}:{}", options.region,
-                                                options.endpoint, options.stream),
-                        .request_interval = context.flush.value_or(Seconds(1))},
-                       std::make_unique<KinesisProtocol>(
-                           options, std::move(partition_key), section.plugin() == "kinesis",
-                           "output:" + context.instance_name, context.journal_id, context.clock,
-                           [settings = std::move(settings), &environment = context.aws] {
-                             return make_aws_client(kKinesis, settings, environment);
-                           }),
-                       context.clock);
-  return made;
+  return make_aws_records_output(
+      "kinesis_streams", options.stream, options,
+      fmt::format("Kinesis {}, {}", options.stream, where),
+      std::make_unique<KinesisProtocol>(options, std::move(partition_key),
+                                        section.plugin() == "kinesis", context,
+                                        std::move(make_client)),
+      context);
 }
 
 }  // namespace
