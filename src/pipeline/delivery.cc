@@ -5,6 +5,7 @@
 #include "base/fingerprint.h"
 #include "base/thread_deadline.h"
 #include "pipeline/delivery_group.h"
+#include "pipeline/routed_reader.h"
 
 namespace noroshi {
 namespace {
@@ -537,35 +538,23 @@ void DeliveryWorker::count_rejected(const std::vector<RejectedRecord>& rejected,
 }
 
 // Copies the records of [from, to) that belong to `group` (any, if null) and are not among `others`
-// (ascending) to the dead letters. They
-// are read from the journal again: a batch keeps encoded bytes only.
+// (ascending) to the dead letters. They are read from the journal again: a batch keeps encoded
+// bytes only.
 void DeliveryWorker::bury(Offset from, Offset to, const Group* group, DropReason reason,
                           std::string_view detail, std::span<const Offset> others) {
   if (!dead_letters_.enabled()) return;
-  const std::unique_ptr<JournalReader> reader = journal_.make_reader(from);
-  std::vector<uint32_t> selected;
-  std::vector<std::string_view> keys;
-  EntryHead head;
   const auto [routes, number] = selection();
+  RoutedReader reader(journal_, routes, number, *output_, from, to);
   for (;;) {
-    const Result<ReadOutcome> outcome = reader->next(head);
+    const Result<ReadOutcome> outcome = reader.next();
     if (!outcome || *outcome == ReadOutcome::End) return;
     if (*outcome == ReadOutcome::Lost) continue;
-    if (head.base >= to) return;
-    ChunkView chunk;
-    const Result<ReadOutcome> loaded = reader->load(chunk);
+    const Result<ReadOutcome> loaded = reader.load();
     if (!loaded || *loaded != ReadOutcome::Entry) continue;
-    if (!routes->select(number, head.routing.route_table, head.routing.marks, chunk, selected)) {
-      continue;
-    }
-    keys.clear();
-    output_->group(chunk, selected, keys);
-    for (size_t i = 0; i < selected.size(); ++i) {
-      const Offset offset = chunk.offset(selected[i]);
-      if (offset < from || offset >= to || (group != nullptr && bounded_key(keys[i]) != group->key))
-        continue;
-      if (std::ranges::binary_search(others, offset)) continue;
-      dead_letters_.write(chunk, selected[i], reason, detail);
+    for (const RoutedReader::Record& record : reader.records()) {
+      if (group != nullptr && bounded_key(record.group) != group->key) continue;
+      if (std::ranges::binary_search(others, record.offset)) continue;
+      dead_letters_.write(reader.chunk(), record.index, reason, detail);
     }
   }
 }

@@ -3,6 +3,7 @@
 
 #include "pipeline/delivery.h"
 #include "pipeline/delivery_group.h"
+#include "pipeline/routed_reader.h"
 
 namespace noroshi {
 
@@ -81,49 +82,37 @@ std::optional<UndeliveredRecords> DeliveryWorker::count_undelivered(Offset end, 
   Offset delivered_in_parts = saved_.low_water;
   for (const auto& [key, group] : groups_)
     delivered_in_parts = std::max(delivered_in_parts, group->delivered);
-  const std::unique_ptr<JournalReader> reader = journal_.make_reader(saved_.low_water);
-  EntryHead head;
+  RoutedReader reader(journal_, routes, number, *output_, saved_.low_water, end);
   for (;;) {
-    const Result<ReadOutcome> outcome = reader->next(head);
+    const Result<ReadOutcome> outcome = reader.next();
     if (!outcome) return std::nullopt;
     if (*outcome == ReadOutcome::End) return left;
     if (*outcome == ReadOutcome::Lost) {
-      if (!with_lost || reader->lost().from >= end) continue;
-      left.count += std::min(reader->lost().to, end) - reader->lost().from;
-      recovered_lost_ += std::min(reader->lost().to, end) - reader->lost().from;
+      if (!with_lost || reader.lost().from >= end) continue;
+      left.count += std::min(reader.lost().to, end) - reader.lost().from;
+      recovered_lost_ += std::min(reader.lost().to, end) - reader.lost().from;
       continue;
     }
-    if (head.base >= end) return left;
-    if (routes->selects_none(number, head.routing.route_table, head.routing.marks)) continue;
     if (clock_.monotonic() >= until) {
       left.at_least = true;
       return left;
     }
-    if (head.base >= delivered_in_parts) {
-      const auto ours =
-          routes->count(number, head.routing.route_table, head.routing.marks, head.record_count);
-      if (ours) {
+    if (reader.head().base >= delivered_in_parts) {
+      if (const auto ours = reader.count()) {
         left.count += *ours;
         continue;
       }
     }
-    ChunkView chunk;
-    const Result<ReadOutcome> loaded = reader->load(chunk);
+    const Result<ReadOutcome> loaded = reader.load();
     if (!loaded) return std::nullopt;
     if (*loaded != ReadOutcome::Entry) {
       account_->set_inexact();
       continue;
     }
-    if (!routes->select(number, head.routing.route_table, head.routing.marks, chunk, selected_)) {
-      return std::nullopt;
-    }
-    keys_.clear();
-    output_->group(chunk, selected_, keys_);
-    for (size_t i = 0; i < selected_.size(); ++i) {
-      const Offset offset = chunk.offset(selected_[i]);
-      const auto group = groups_.find(bounded_key(keys_[i]));
-      const bool settled = group != groups_.end() && offset < group->second->delivered;
-      if (offset >= saved_.low_water && !settled) ++left.count;
+    for (const RoutedReader::Record& record : reader.records()) {
+      const auto group = groups_.find(bounded_key(record.group));
+      const bool settled = group != groups_.end() && record.offset < group->second->delivered;
+      if (!settled) ++left.count;
     }
   }
 }
