@@ -10,8 +10,6 @@
 namespace noroshi {
 namespace {
 
-// A thread this far beyond the deadline of what it does is stuck.
-constexpr Nanoseconds kStuckAfter = Seconds(30);
 // How often progress without deliveries (records that are not for this output) is checkpointed.
 constexpr Nanoseconds kIdleCheckpointInterval = Seconds(1);
 // Groups without an open batch remembered for their request interval and delivered offset.
@@ -52,6 +50,7 @@ DeliveryWorker::DeliveryWorker(DeliverySettings settings, std::unique_ptr<Output
       dead_letters_(settings_.dead_letter_directory, settings_.instance),
       metrics_(metrics),
       clock_(clock),
+      health_(settings_.instance, metrics, clock),
       retry_policy_(settings_.retry_limit.has_value(), settings_.scheduler_base,
                     settings_.scheduler_cap, std::random_device{}()),
       limits_(output_->limits()),
@@ -158,7 +157,7 @@ void DeliveryWorker::run() {
   output_->start(metrics_);
   while (!expired()) {
     woken_.store(false);
-    busy_until_ns_.store((clock_.monotonic() + kStuckAfter).time_since_epoch().count());
+    health_.begin_until(clock_.monotonic());
     EntryHead head;
     const Result<ReadOutcome> outcome = reader_->next(head);
     if (!outcome) {
@@ -200,7 +199,7 @@ void DeliveryWorker::run() {
   update_lag(low_water() == journal_.appended_offset());
   if (low_water() != saved_.low_water) static_cast<void>(save_checkpoint());
   if (!leaving_.load()) account_at_end();
-  busy_until_ns_.store(INT64_MAX);
+  health_.end();
   for (auto& [key, group] : groups_) {
     group->batch.reset();
     group->rejected.clear();
@@ -412,7 +411,7 @@ DeliveryWorker::Progress DeliveryWorker::attempt_until_settled(Group& group) {
   for (uint32_t attempt = 1;; ++attempt) {
     if (expired()) return Progress::Stop;
     const Monotonic deadline = attempt_deadline();
-    busy_until_ns_.store((deadline + kStuckAfter).time_since_epoch().count());
+    health_.begin_until(deadline);
     Delivery delivery;
     const Status durable =
         output_->needs_durable_journal() ? journal_.sync_to(group.next) : Status{};
@@ -431,7 +430,7 @@ DeliveryWorker::Progress DeliveryWorker::attempt_until_settled(Group& group) {
           static_cast<uint64_t>(nanoseconds_since_epoch(clock_.wall()).count()));
       metrics_.latency.observe(clock_.wall() - group.appended_at);
       count_rejected(delivery.rejected, delivery.reason);
-      note_success();
+      health_.delivered();
       return Progress::Continue;
     }
     if (delivery.outcome == Delivery::Outcome::Rejected) {
@@ -455,7 +454,7 @@ DeliveryWorker::Progress DeliveryWorker::attempt_until_settled(Group& group) {
     if (draining_.load()) wait = std::min<Nanoseconds>(wait, Seconds(1));
     metrics_.retries.add();
     metrics_.retried_records.add(group.records);
-    note_failure(delivery, wait, group, attempt);
+    health_.failed(delivery, wait, group.records, attempt);
     update_lag(false);  // a batch that was full at once was not looked at before
     if (!sleep(wait)) return Progress::Stop;
   }
@@ -599,7 +598,7 @@ DeliveryWorker::Progress DeliveryWorker::save_checkpoint() {
 // False if the drain deadline passed.
 bool DeliveryWorker::sleep(Nanoseconds wait) {
   const Monotonic until = clock_.monotonic() + wait;
-  busy_until_ns_.store((until + kStuckAfter).time_since_epoch().count());
+  health_.begin_until(until);
   MutexLock lock(mutex_);
   while (clock_.monotonic() < until && !leaving_.load()) {
     // A drain that begins while we wait shortens the wait to a second.
@@ -614,36 +613,6 @@ bool DeliveryWorker::sleep(Nanoseconds wait) {
   return !expired();
 }
 
-void DeliveryWorker::note_failure(const Delivery& delivery, Nanoseconds wait, const Group& group,
-                                  uint32_t attempt) {
-  metrics_.delivery_state.set(1);
-  MutexLock lock(mutex_);
-  const bool first = !state_.retrying;
-  if (first) state_.failing_since = clock_.wall();
-  state_.retrying = true;
-  state_.last_error = delivery.reason;
-  // The first failure of an episode is often a connection that went stale: the log hears of the
-  // second.
-  if (attempt == 2 || attempt % 10 == 0) {
-    log_warn("output:" + settings_.instance,
-             "attempt {} for {} records failed, next in {:.1f} s: {}", attempt, group.records,
-             std::chrono::duration<double>(wait).count(), delivery.reason);
-  } else {
-    log_debug("output:" + settings_.instance, "attempt {} failed: {}", attempt, delivery.reason);
-  }
-}
-
-void DeliveryWorker::note_success() {
-  metrics_.delivery_state.set(0);
-  MutexLock lock(mutex_);
-  if (!state_.retrying) return;
-  const double seconds =
-      std::chrono::duration<double>(clock_.wall() - state_.failing_since).count();
-  if (seconds >= 1)
-    log_info("output:" + settings_.instance, "delivers again after {:.0f} s", seconds);
-  state_ = {};
-}
-
 void DeliveryWorker::update_lag(bool caught_up) {
   Timestamp oldest = caught_up ? Timestamp::max() : read_appended_at_;
   for (const auto& [key, group] : groups_) {
@@ -652,16 +621,6 @@ void DeliveryWorker::update_lag(bool caught_up) {
   metrics_.oldest_undelivered_ns.set(
       oldest == Timestamp::max() ? 0
                                  : static_cast<uint64_t>(nanoseconds_since_epoch(oldest).count()));
-}
-
-DeliveryState DeliveryWorker::state() const {
-  DeliveryState state;
-  {
-    MutexLock lock(mutex_);
-    state = state_;
-  }
-  state.stuck = clock_.monotonic().time_since_epoch().count() > busy_until_ns_.load();
-  return state;
 }
 
 }  // namespace noroshi

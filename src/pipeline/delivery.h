@@ -33,6 +33,7 @@
 #include "journal/journal_reader.h"
 #include "output/output.h"
 #include "pipeline/dead_letter.h"
+#include "pipeline/delivery_health.h"
 #include "pipeline/delivery_settings.h"
 #include "pipeline/retry_policy.h"
 #include "pipeline/router.h"
@@ -76,7 +77,7 @@ class DeliveryWorker {
   // must be equal in both.
   void set_routes(std::shared_ptr<const RouteTable> routes, size_t output_index);
 
-  [[nodiscard]] DeliveryState state() const;
+  [[nodiscard]] DeliveryState state() const { return health_.state(); }
   // Records of this output still undelivered; scans the journal, and stops counting at `until`.
   // Nothing if it cannot be read. Only after join().
   [[nodiscard]] std::optional<UndeliveredRecords> left(Monotonic until = Monotonic::max());
@@ -112,9 +113,6 @@ class DeliveryWorker {
   Group& group_of(std::string_view key);
   void forget_idle_groups();
   Progress close_if_crowded(uint32_t open_max);
-  void note_failure(const Delivery& delivery, Nanoseconds wait, const Group& group,
-                    uint32_t attempt);
-  void note_success();
   void account_for_lost(const LostRange& lost);
   void account_for_damaged(const EntryHead& head);
   void account_at_end();
@@ -136,6 +134,7 @@ class DeliveryWorker {
   DeadLetters dead_letters_;
   OutputMetrics& metrics_;
   const Clock& clock_;
+  DeliveryHealth health_;
   RetryPolicy retry_policy_;
   BatchLimits limits_;
   std::shared_ptr<OutputAccount> account_;
@@ -158,10 +157,8 @@ class DeliveryWorker {
   std::atomic<bool> draining_{false}, leaving_{false}, finished_{false};
   std::atomic<uint64_t> end_{UINT64_MAX};  // drain_to()
   std::atomic<int64_t> drain_deadline_ns_{INT64_MAX};
-  std::atomic<int64_t> busy_until_ns_{INT64_MAX};  // monotonic; beyond it the thread is stuck
   mutable Mutex mutex_;
   ConditionVariable wake_;
-  DeliveryState state_ GUARDED_BY(mutex_);
   Selection selection_ GUARDED_BY(mutex_);
   std::thread thread_;
 };
