@@ -5,7 +5,6 @@
 #include "base/fingerprint.h"
 #include "base/thread_deadline.h"
 #include "pipeline/delivery_group.h"
-#include "pipeline/routed_reader.h"
 
 namespace noroshi {
 namespace {
@@ -161,12 +160,7 @@ void DeliveryWorker::run() {
     EntryHead head;
     const Result<ReadOutcome> outcome = reader_->next(head);
     if (!outcome) {
-      if (const uint64_t times = read_episode_.admit()) {
-        log_error("output:" + settings_.instance,
-                  "cannot read the journal, trying again: {} ({} times)", outcome.error().message,
-                  times);
-      }
-      sleep(kTroublePause);
+      pause_unreadable(outcome.error());
       continue;
     }
     Progress progress = Progress::Continue;
@@ -208,6 +202,15 @@ void DeliveryWorker::run() {
   finished_.store(true);
 }
 
+// Before the journal is read once more.
+void DeliveryWorker::pause_unreadable(const Error& error) {
+  if (const uint64_t times = read_episode_.admit()) {
+    log_error("output:" + settings_.instance,
+              "cannot read the journal, trying again: {} ({} times)", error.message, times);
+  }
+  sleep(kTroublePause);
+}
+
 DeliveryWorker::Progress DeliveryWorker::process(const EntryHead& head) {
   read_appended_at_ = head.appended_at;
   const auto [routes, number] = selection();
@@ -219,12 +222,7 @@ DeliveryWorker::Progress DeliveryWorker::process(const EntryHead& head) {
   const Result<ReadOutcome> loaded = reader_->load(chunk);
   if (!loaded) {
     reader_->seek(head.base);
-    if (const uint64_t times = read_episode_.admit()) {
-      log_error("output:" + settings_.instance,
-                "cannot read the journal, trying again: {} ({} times)", loaded.error().message,
-                times);
-    }
-    sleep(kTroublePause);
+    pause_unreadable(loaded.error());
     return Progress::Rewound;
   }
   if (*loaded == ReadOutcome::Lost) {
@@ -490,72 +488,6 @@ DeliveryWorker::Progress DeliveryWorker::discard_and_rewind(Group& group, Offset
   if (const Progress progress = close_if_crowded(0); progress != Progress::Continue)
     return progress;
   return sleep(kTroublePause) ? Progress::Rewound : Progress::Stop;
-}
-
-// -- records that do not arrive
-// ---------------------------------------------------------------------------------
-
-void DeliveryWorker::give_up(Group& group, DropReason reason, const std::string& detail) {
-  SettledRecords settled = group.batch->settled_records();
-  const size_t lost = group.records - settled.delivered.size() - settled.rejected.size();
-  metrics_.records.add(settled.delivered.size());
-  count_rejected(settled.rejected, detail);
-  if (lost == 0) return;
-  metrics_.drop(reason).add(lost);
-  if (const uint64_t times = give_up_episode_.admit()) {
-    log_error("output:" + settings_.instance,
-              "LOST {} records for this destination ({}): {} ({} times)", lost, to_string(reason),
-              detail, times);
-  }
-  // A copy of what a limit on space pushed out would take the very space.
-  if (reason == DropReason::OutputLimit) return;
-  std::vector<Offset>& others = settled.delivered;
-  for (const RejectedRecord& record : settled.rejected) others.push_back(record.offset);
-  std::ranges::sort(others);
-  bury(group.first, group.next, &group, reason, detail, others);
-}
-
-void DeliveryWorker::count_rejected(const std::vector<RejectedRecord>& rejected,
-                                    std::string_view detail) {
-  if (rejected.empty()) return;
-  if (const uint64_t times = give_up_episode_.admit()) {
-    log_error("output:" + settings_.instance,
-              "LOST {} records for this destination ({}): {} ({} times)", rejected.size(),
-              to_string(rejected.front().reason), detail.empty() ? "refused" : detail, times);
-  }
-  for (const RejectedRecord& record : rejected) metrics_.drop(record.reason).add();
-  // One pass over the journal for each run of neighbours, not for each record.
-  std::vector<RejectedRecord> sorted = rejected;
-  std::ranges::sort(sorted, {}, &RejectedRecord::offset);
-  for (size_t begin = 0, end = 0; begin < sorted.size(); begin = end) {
-    for (end = begin + 1; end < sorted.size() && sorted[end].reason == sorted[begin].reason &&
-                          sorted[end].offset == sorted[end - 1].offset + 1;) {
-      ++end;
-    }
-    bury(sorted[begin].offset, sorted[end - 1].offset + 1, nullptr, sorted[begin].reason, detail);
-  }
-}
-
-// Copies the records of [from, to) that belong to `group` (any, if null) and are not among `others`
-// (ascending) to the dead letters. They are read from the journal again: a batch keeps encoded
-// bytes only.
-void DeliveryWorker::bury(Offset from, Offset to, const Group* group, DropReason reason,
-                          std::string_view detail, std::span<const Offset> others) {
-  if (!dead_letters_.enabled()) return;
-  const auto [routes, number] = selection();
-  RoutedReader reader(journal_, routes, number, *output_, from, to);
-  for (;;) {
-    const Result<ReadOutcome> outcome = reader.next();
-    if (!outcome || *outcome == ReadOutcome::End) return;
-    if (*outcome == ReadOutcome::Lost) continue;
-    const Result<ReadOutcome> loaded = reader.load();
-    if (!loaded || *loaded != ReadOutcome::Entry) continue;
-    for (const RoutedReader::Record& record : reader.records()) {
-      if (group != nullptr && bounded_key(record.group) != group->key) continue;
-      if (std::ranges::binary_search(others, record.offset)) continue;
-      dead_letters_.write(reader.chunk(), record.index, reason, detail);
-    }
-  }
 }
 
 // -- bookkeeping

@@ -98,6 +98,7 @@ class DeliveryWorker {
   };
 
   void run();
+  void pause_unreadable(const Error& error);
   Progress process(const EntryHead& head);
   Progress feed(Group& group, const ChunkView& chunk, Timestamp appended_at);
   Progress deliver_due(bool caught_up);

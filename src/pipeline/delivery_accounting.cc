@@ -1,4 +1,4 @@
-// The books of a DeliveryWorker: what is lost, and what is still undelivered.
+// The books of a DeliveryWorker: what is given up, what is lost, and what is still undelivered.
 #include <algorithm>
 
 #include "pipeline/delivery.h"
@@ -6,6 +6,69 @@
 #include "pipeline/routed_reader.h"
 
 namespace noroshi {
+
+void DeliveryWorker::give_up(Group& group, DropReason reason, const std::string& detail) {
+  SettledRecords settled = group.batch->settled_records();
+  const size_t lost = group.records - settled.delivered.size() - settled.rejected.size();
+  metrics_.records.add(settled.delivered.size());
+  count_rejected(settled.rejected, detail);
+  if (lost == 0) return;
+  metrics_.drop(reason).add(lost);
+  if (const uint64_t times = give_up_episode_.admit()) {
+    log_error("output:" + settings_.instance,
+              "LOST {} records for this destination ({}): {} ({} times)", lost, to_string(reason),
+              detail, times);
+  }
+  // A copy of what a limit on space pushed out would take the very space.
+  if (reason == DropReason::OutputLimit) return;
+  std::vector<Offset>& others = settled.delivered;
+  for (const RejectedRecord& record : settled.rejected) others.push_back(record.offset);
+  std::ranges::sort(others);
+  bury(group.first, group.next, &group, reason, detail, others);
+}
+
+void DeliveryWorker::count_rejected(const std::vector<RejectedRecord>& rejected,
+                                    std::string_view detail) {
+  if (rejected.empty()) return;
+  if (const uint64_t times = give_up_episode_.admit()) {
+    log_error("output:" + settings_.instance,
+              "LOST {} records for this destination ({}): {} ({} times)", rejected.size(),
+              to_string(rejected.front().reason), detail.empty() ? "refused" : detail, times);
+  }
+  for (const RejectedRecord& record : rejected) metrics_.drop(record.reason).add();
+  // One pass over the journal for each run of neighbours, not for each record.
+  std::vector<RejectedRecord> sorted = rejected;
+  std::ranges::sort(sorted, {}, &RejectedRecord::offset);
+  for (size_t begin = 0, end = 0; begin < sorted.size(); begin = end) {
+    for (end = begin + 1; end < sorted.size() && sorted[end].reason == sorted[begin].reason &&
+                          sorted[end].offset == sorted[end - 1].offset + 1;) {
+      ++end;
+    }
+    bury(sorted[begin].offset, sorted[end - 1].offset + 1, nullptr, sorted[begin].reason, detail);
+  }
+}
+
+// Copies the records of [from, to) that belong to `group` (any, if null) and are not among `others`
+// (ascending) to the dead letters. They are read from the journal again: a batch keeps encoded
+// bytes only.
+void DeliveryWorker::bury(Offset from, Offset to, const Group* group, DropReason reason,
+                          std::string_view detail, std::span<const Offset> others) {
+  if (!dead_letters_.enabled()) return;
+  const auto [routes, number] = selection();
+  RoutedReader reader(journal_, routes, number, *output_, from, to);
+  for (;;) {
+    const Result<ReadOutcome> outcome = reader.next();
+    if (!outcome || *outcome == ReadOutcome::End) return;
+    if (*outcome == ReadOutcome::Lost) continue;
+    const Result<ReadOutcome> loaded = reader.load();
+    if (!loaded || *loaded != ReadOutcome::Entry) continue;
+    for (const RoutedReader::Record& record : reader.records()) {
+      if (group != nullptr && bounded_key(record.group) != group->key) continue;
+      if (std::ranges::binary_search(others, record.offset)) continue;
+      dead_letters_.write(reader.chunk(), record.index, reason, detail);
+    }
+  }
+}
 
 void DeliveryWorker::account_for_lost(const LostRange& lost) {
   const bool dropped = lost.reason == LostRange::Reason::Dropped;
