@@ -7,7 +7,7 @@
 
 #include "localaws/checksums.h"
 #include "localaws/s3_address.h"
-#include "localaws/s3_operations.h"
+#include "localaws/s3_headers.h"
 #include "localaws/signature.h"
 #include "localaws/xml.h"
 

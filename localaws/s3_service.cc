@@ -7,6 +7,7 @@
 
 #include "localaws/aws_chunked.h"
 #include "localaws/checksums.h"
+#include "localaws/s3_headers.h"
 #include "localaws/s3_operations.h"
 #include "localaws/xml.h"
 
@@ -82,9 +83,8 @@ class S3Exchange final : public HttpExchange {
   Answer<void> begin() {
     NOROSHI_ASSIGN(const ClaimedSignature claimed, claimed_signature(head_, query_, Service::S3));
     std::string payload(head_.header("x-amz-content-sha256"));
-    presigned_ = claimed.presigned;
     if (payload.empty()) {
-      if (!presigned_) {
+      if (!claimed.presigned) {
         return refuse(400, "InvalidRequest",
                       "Missing required header for this request: x-amz-content-sha256");
       }
@@ -203,8 +203,7 @@ class S3Exchange final : public HttpExchange {
     }
     NOROSHI_TRY(checks_->finish(decoder_ ? decoder_->trailers() : kNoTrailers));
     if (!to_file_) {
-      return run_s3_command(
-          {context_, head_, query_, address_, body_, checks_->stated(), presigned_});
+      return run_s3_command({context_, head_, query_, address_, body_, checks_->stated()});
     }
     return address_.operation == "UploadPart" ? put_part() : put_object();
   }
@@ -244,7 +243,6 @@ class S3Exchange final : public HttpExchange {
   const S3Address address_;
   const std::string request_id_;
   const bool to_file_;
-  bool presigned_ = false;
   std::optional<AwsError> error_;
   std::optional<AwsChunkedDecoder> decoder_;
   std::optional<BodyChecks> checks_;
