@@ -10,6 +10,7 @@
 #include "record/map_pairs.h"
 #include "record/msgpack_reader.h"
 #include "record/record_accessor.h"
+#include "record/valid_record.h"
 
 namespace noroshi {
 namespace {
@@ -75,11 +76,7 @@ class DatadogProtocol final : public HttpItemProtocol {
   Encoded encode(const ChunkView& chunk, uint32_t index, std::string& out, size_t) override {
     const RecordEntry& entry = chunk.records[index];
     const std::string_view record = chunk.record(entry);
-    MsgpackReader reader(record);
-    if (const auto type = reader.peek();
-        !type || *type != MsgpackType::Map || !validate_msgpack(record)) {
-      return Encoded::NotEncodable;
-    }
+    if (!is_valid_record(record)) return Encoded::NotEncodable;
     out += '{';
     write_json_string(out, options_.json_date_key);
     out +=

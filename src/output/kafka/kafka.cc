@@ -10,9 +10,9 @@
 #include "output/request/item_output.h"
 #include "record/json_writer.h"
 #include "record/map_pairs.h"
-#include "record/msgpack_reader.h"
 #include "record/msgpack_writer.h"
 #include "record/record_accessor.h"
+#include "record/valid_record.h"
 
 namespace noroshi {
 namespace {
@@ -79,11 +79,7 @@ class KafkaProtocol final : public ItemProtocol {
   Encoded encode(const ChunkView& chunk, uint32_t index, std::string& out, size_t) override {
     const RecordEntry& entry = chunk.records[index];
     const std::string_view record = chunk.record(entry);
-    MsgpackReader reader(record);
-    if (const auto type = reader.peek();
-        !type || *type != MsgpackType::Map || !validate_msgpack(record)) {
-      return Encoded::NotEncodable;
-    }
+    if (!is_valid_record(record)) return Encoded::NotEncodable;
     const std::string topic = topic_of(record);
     std::optional<std::string> key;
     if (!options_.message_key_field.empty()) {

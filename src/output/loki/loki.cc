@@ -14,6 +14,7 @@
 #include "record/msgpack_reader.h"
 #include "record/msgpack_writer.h"
 #include "record/record_accessor.h"
+#include "record/valid_record.h"
 
 namespace noroshi {
 namespace {
@@ -92,11 +93,7 @@ class LokiProtocol final : public HttpItemProtocol {
   Encoded encode(const ChunkView& chunk, uint32_t index, std::string& out, size_t) override {
     const RecordEntry& entry = chunk.records[index];
     const std::string_view record = chunk.record(entry);
-    MsgpackReader reader(record);
-    if (const auto type = reader.peek();
-        !type || *type != MsgpackType::Map || !validate_msgpack(record)) {
-      return Encoded::NotEncodable;
-    }
+    if (!is_valid_record(record)) return Encoded::NotEncodable;
     const int64_t time = std::max<int64_t>(0, entry.time.time_since_epoch().count());
     out += fmt::format("{:020}", time);
     write_pairs(out, options_.labels, record);

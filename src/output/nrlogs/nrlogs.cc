@@ -7,8 +7,8 @@
 #include "output/request/item_output.h"
 #include "record/json_writer.h"
 #include "record/map_pairs.h"
-#include "record/msgpack_reader.h"
 #include "record/record_accessor.h"
+#include "record/valid_record.h"
 
 namespace noroshi {
 namespace {
@@ -34,11 +34,7 @@ class NrlogsProtocol final : public HttpItemProtocol {
   Encoded encode(const ChunkView& chunk, uint32_t index, std::string& out, size_t) override {
     const RecordEntry& entry = chunk.records[index];
     const std::string_view record = chunk.record(entry);
-    MsgpackReader reader(record);
-    if (const auto type = reader.peek();
-        !type || *type != MsgpackType::Map || !validate_msgpack(record)) {
-      return Encoded::NotEncodable;
-    }
+    if (!is_valid_record(record)) return Encoded::NotEncodable;
     out += fmt::format(R"({{"timestamp":{})",
                        std::chrono::floor<Milliseconds>(entry.time.time_since_epoch()).count());
     std::string_view message_key = "log";

@@ -16,9 +16,9 @@
 #include "output/request/replace_dots.h"
 #include "record/json_writer.h"
 #include "record/map_pairs.h"
-#include "record/msgpack_reader.h"
 #include "record/msgpack_writer.h"
 #include "record/record_accessor.h"
+#include "record/valid_record.h"
 
 namespace noroshi {
 namespace {
@@ -85,11 +85,7 @@ class BulkProtocol final : public ItemProtocol {
   Encoded encode(const ChunkView& chunk, uint32_t index, std::string& out, size_t) override {
     const RecordEntry& entry = chunk.records[index];
     const std::string_view record = chunk.record(entry);
-    MsgpackReader reader(record);
-    if (const auto type = reader.peek();
-        !type || *type != MsgpackType::Map || !validate_msgpack(record)) {
-      return Encoded::NotEncodable;
-    }
+    if (!is_valid_record(record)) return Encoded::NotEncodable;
     const std::string id = id_of(chunk, index, record);
     const bool update = options_.write_operation == BulkOperation::Update ||
                         options_.write_operation == BulkOperation::Upsert;

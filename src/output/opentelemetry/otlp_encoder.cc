@@ -8,6 +8,7 @@
 #include "record/msgpack_reader.h"
 #include "record/severity.h"
 #include "record/utf8.h"
+#include "record/valid_record.h"
 
 namespace noroshi {
 namespace {
@@ -199,7 +200,7 @@ void append_otlp_attribute(std::string& out, uint32_t field, std::string_view ke
 bool OtlpEncoder::append_record(std::string& out, const ChunkView& chunk,
                                 const RecordEntry& entry) const {
   const std::string_view record = chunk.record(entry);
-  if (!is_map(record) || !validate_msgpack(record)) return false;
+  if (!is_valid_record(record)) return false;
   std::string_view metadata;
   if (const std::string_view all = chunk.metadata(entry); !all.empty() && validate_msgpack(all)) {
     if (const auto own = find_key(all, options_.metadata_key); own && is_map(*own)) metadata = *own;

@@ -8,6 +8,7 @@
 #include "record/map_pairs.h"
 #include "record/msgpack_reader.h"
 #include "record/record_accessor.h"
+#include "record/valid_record.h"
 
 namespace noroshi {
 namespace {
@@ -78,7 +79,7 @@ void write_level(std::string& out, std::string_view value) {
 }  // namespace
 
 bool write_gelf(std::string& out, const GelfKeys& keys, Timestamp time, std::string_view record) {
-  if (type_of(record) != MsgpackType::Map || !validate_msgpack(record)) return false;
+  if (!is_valid_record(record)) return false;
   const size_t before = out.size();
   out += R"({"version":"1.1")";
   // The first of equal keys counts, as in Fluent Bit.

@@ -8,6 +8,7 @@
 #include "record/map_pairs.h"
 #include "record/msgpack_reader.h"
 #include "record/msgpack_writer.h"
+#include "record/valid_record.h"
 
 namespace noroshi {
 
@@ -30,11 +31,7 @@ bool RecordEncoder::append(std::string& out, const ChunkView& chunk,
     case RecordFormat::Msgpack:
       break;
   }
-  MsgpackReader reader(record);
-  if (const auto type = reader.peek();
-      !type || *type != MsgpackType::Map || !validate_msgpack(record)) {
-    return false;
-  }
+  if (!is_valid_record(record)) return false;
   MsgpackWriter writer(out);
   writer.array_header(2);
   writer.array_header(2);

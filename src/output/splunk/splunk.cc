@@ -7,8 +7,8 @@
 #include "output/request/http_item_protocol.h"
 #include "output/request/item_output.h"
 #include "record/json_writer.h"
-#include "record/msgpack_reader.h"
 #include "record/record_accessor.h"
+#include "record/valid_record.h"
 
 namespace noroshi {
 namespace {
@@ -49,11 +49,7 @@ class SplunkProtocol final : public HttpItemProtocol {
   Encoded encode(const ChunkView& chunk, uint32_t index, std::string& out, size_t) override {
     const RecordEntry& entry = chunk.records[index];
     const std::string_view record = chunk.record(entry);
-    MsgpackReader reader(record);
-    if (const auto type = reader.peek();
-        !type || *type != MsgpackType::Map || !validate_msgpack(record)) {
-      return Encoded::NotEncodable;
-    }
+    if (!is_valid_record(record)) return Encoded::NotEncodable;
     const TemplateContext context{.tag = chunk.tag, .record = record};
     const bool has_event = options_.event_key && render(*options_.event_key, context);
     if (options_.raw) {

@@ -11,6 +11,7 @@
 #include "record/json_writer.h"
 #include "record/msgpack_reader.h"
 #include "record/utf8.h"
+#include "record/valid_record.h"
 
 namespace noroshi {
 namespace {
@@ -131,8 +132,7 @@ int SyslogEncoder::priority(std::string_view record) const {
 }
 
 bool SyslogEncoder::append(std::string& out, Timestamp time, std::string_view record) const {
-  MsgpackReader reader(record);
-  if (!reader.read_map() || !validate_msgpack(record)) return false;
+  if (!is_valid_record(record)) return false;
   // A record without the key is sent whole: nothing disappears.
   std::string message = value_text(options_.message_key, record);
   if (message.empty() && !(options_.message_key && options_.message_key->find(record)))

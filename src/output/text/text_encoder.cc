@@ -7,6 +7,7 @@
 #include "record/msgpack_reader.h"
 #include "record/msgpack_text.h"
 #include "record/record_accessor.h"
+#include "record/valid_record.h"
 
 namespace noroshi {
 namespace {
@@ -36,12 +37,6 @@ void write_field(std::string& out, std::string_view value) {
   out += '"';
 }
 
-bool is_map(std::string_view record) {
-  MsgpackReader reader(record);
-  const auto type = reader.peek();
-  return type && *type == MsgpackType::Map && validate_msgpack(record).has_value();
-}
-
 }  // namespace
 
 TextEncoder::TextEncoder(TextOptions options)
@@ -66,7 +61,7 @@ std::string_view TextEncoder::closing() const {
 bool TextEncoder::append(std::string& out, const ChunkView& chunk, const RecordEntry& entry,
                          uint64_t number) const {
   const std::string_view record = chunk.record(entry);
-  if (!is_map(record)) return false;
+  if (!is_valid_record(record)) return false;
   switch (options_.format) {
     case TextFormat::Msgpack: {
       fmt::format_to(std::back_inserter(out), "[{}] {}: [[", number, chunk.tag);
@@ -99,7 +94,7 @@ bool TextEncoder::append(std::string& out, const ChunkView& chunk, const RecordE
       out.append(chunk.tag).append(": [");
       write_seconds(out, entry.time);
       out += ", ";
-      static_cast<void>(write_json(out, record));  // well-formed, as is_map() has seen
+      static_cast<void>(write_json(out, record));  // well-formed, as is_valid_record() has seen
       out += "]\n";
       return true;
     case TextFormat::Plain:
