@@ -6,10 +6,10 @@
 
 #include "output/request/http_item_protocol.h"
 #include "output/request/item_output.h"
+#include "output/request/key_text.h"
 #include "record/json_writer.h"
 #include "record/map_pairs.h"
 #include "record/msgpack_reader.h"
-#include "record/record_accessor.h"
 #include "record/valid_record.h"
 
 namespace noroshi {
@@ -94,9 +94,7 @@ class DatadogProtocol final : public HttpItemProtocol {
           continue;
       }
       out += ',';
-      text_.clear();
-      if (pair.name.data() == nullptr) static_cast<void>(append_value_text(text_, pair.key));
-      const std::string_view name = pair.name.data() == nullptr ? text_ : pair.name;
+      const std::string_view name = key_text(pair, text_);
       write_json_string(out, name == options_.dd_message_key ? "message" : name);
       out += ':';
       static_cast<void>(write_json(out, pair.value));  // was validated

@@ -8,6 +8,7 @@
 
 #include "output/kafka/kafka_producer.h"
 #include "output/request/item_output.h"
+#include "output/request/key_text.h"
 #include "record/json_writer.h"
 #include "record/map_pairs.h"
 #include "record/msgpack_writer.h"
@@ -183,9 +184,7 @@ class KafkaProtocol final : public ItemProtocol {
         write_time(out, entry.time);
         append_pairs(record, [&](const MapPair& pair) {
           out += ',';
-          text_.clear();
-          if (pair.name.data() == nullptr) static_cast<void>(append_value_text(text_, pair.key));
-          write_json_string(out, pair.name.data() == nullptr ? text_ : pair.name);
+          write_json_string(out, key_text(pair, text_));
           out += ':';
           static_cast<void>(write_json(out, pair.value));  // was validated
         });

@@ -5,6 +5,7 @@
 #include "http/url.h"
 #include "output/request/http_item_protocol.h"
 #include "output/request/item_output.h"
+#include "output/request/key_text.h"
 #include "record/json_writer.h"
 #include "record/map_pairs.h"
 #include "record/record_accessor.h"
@@ -48,10 +49,8 @@ class NrlogsProtocol final : public HttpItemProtocol {
     MapPairs pairs(record);
     for (MapPair pair; pairs.next(pair);) {
       if (message && pair.name == message_key) continue;
-      text_.clear();
-      if (pair.name.data() == nullptr) static_cast<void>(append_value_text(text_, pair.key));
       if (out.back() != '{') out += ',';
-      write_json_string(out, pair.name.data() == nullptr ? text_ : pair.name);
+      write_json_string(out, key_text(pair, text_));
       out += ':';
       static_cast<void>(write_json(out, pair.value));
     }

@@ -12,6 +12,7 @@
 #include "output/request/http_answer.h"
 #include "output/request/http_sender.h"
 #include "output/request/item_output.h"
+#include "output/request/key_text.h"
 #include "output/request/record_encoder.h"
 #include "output/request/replace_dots.h"
 #include "record/json_writer.h"
@@ -247,10 +248,8 @@ class BulkProtocol final : public ItemProtocol {
           (options_.include_tag_key && pair.name == options_.tag_key)) {
         continue;
       }
-      text.clear();
-      if (pair.name.data() == nullptr) static_cast<void>(append_value_text(text, pair.key));
       out += ',';
-      write_json_string(out, pair.name.data() == nullptr ? text : pair.name);
+      write_json_string(out, key_text(pair, text));
       out += ':';
       static_cast<void>(write_json(out, pair.value));  // was validated
     }
