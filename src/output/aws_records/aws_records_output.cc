@@ -82,13 +82,12 @@ MadeOutput make_aws_records_output(std::string_view plugin, std::string_view str
                                    const AwsRecordsOptions& options, std::string destination,
                                    std::unique_ptr<AwsRecordsProtocol> protocol,
                                    const OutputContext& context) {
-  MadeOutput made;
-  made.destination = std::move(destination);
+  MadeOutput made = make_item_output(
+      ItemOutputNames{
+          .destination = std::move(destination),
+          .identity = fmt::format("{}:{}:{}:{}", plugin, options.region, options.endpoint, stream)},
+      std::move(protocol), context);
   if (!options.log_key.empty()) made.log_key = options.log_key;
-  made.output = make_item_output(
-      {.identity = fmt::format("{}:{}:{}:{}", plugin, options.region, options.endpoint, stream),
-       .request_interval = context.flush.value_or(Seconds(1))},
-      std::move(protocol), context.clock);
   return made;
 }
 

@@ -122,16 +122,14 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
         .help("use http_user and http_passwd, or a header Authorization, or aws_auth");
   }
   if (diagnostics.error_count() != errors_before) return std::nullopt;
-  MadeOutput made;
-  made.destination = fmt::format("{} {}{}", protocol.method, connection.base_url, protocol.path);
-  ItemOutputSettings settings{.identity = http_identity("http", connection, protocol.path),
-                              .request_interval = context.flush.value_or(Seconds(1))};
-  made.output = make_item_output(
-      std::move(settings),
+  ItemOutputNames names{
+      .destination = fmt::format("{} {}{}", protocol.method, connection.base_url, protocol.path),
+      .identity = http_identity("http", connection, protocol.path)};
+  return make_item_output(
+      std::move(names),
       std::make_unique<HttpProtocol>(std::move(protocol), RecordEncoder(std::move(encoder)),
                                      HttpSender(std::move(connection), context.aws)),
-      context.clock);
-  return made;
+      context);
 }
 
 }  // namespace

@@ -319,20 +319,17 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   if (diagnostics.error_count() != errors_before) return std::nullopt;
 
   const std::string component = "output:" + context.instance_name;
-  MadeOutput made;
-  made.destination =
-      fmt::format("Kafka {}, topic {}", options.brokers.text, fmt::join(topics, ", "));
-  ItemOutputSettings settings{
-      .identity = fmt::format("kafka:{}:{}", options.brokers.text, fmt::join(topics, ",")),
-      .request_interval = context.flush.value_or(Seconds(1))};
+  ItemOutputNames names{
+      .destination =
+          fmt::format("Kafka {}, topic {}", options.brokers.text, fmt::join(topics, ", ")),
+      .identity = fmt::format("kafka:{}:{}", options.brokers.text, fmt::join(topics, ","))};
   auto producer =
       std::make_unique<KafkaProducer>(**library, configuration.release(), component, context.clock);
-  made.output = make_item_output(
-      std::move(settings),
+  return make_item_output(
+      std::move(names),
       std::make_unique<KafkaProtocol>(options, std::move(topics), RecordEncoder(std::move(gelf)),
                                       **library, std::move(producer), component, context.clock),
-      context.clock);
-  return made;
+      context);
 }
 
 }  // namespace

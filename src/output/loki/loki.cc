@@ -339,17 +339,13 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   if (diagnostics.error_count() != errors_before) return std::nullopt;
   if (!options.tenant_id.empty()) connection.headers.set("X-Scope-OrgID", options.tenant_id);
   const std::string path = absolute_path(options.uri);
-  MadeOutput made;
-  made.destination = fmt::format("Loki {}{}", connection.base_url, path);
-  ItemOutputSettings settings{
-      .identity = http_identity("loki", connection, path + options.tenant_id),
-      .request_interval = context.flush.value_or(Seconds(1))};
-  made.output = make_item_output(
-      std::move(settings),
+  ItemOutputNames names{.destination = fmt::format("Loki {}{}", connection.base_url, path),
+                        .identity = http_identity("loki", connection, path + options.tenant_id)};
+  return make_item_output(
+      std::move(names),
       std::make_unique<LokiProtocol>(std::move(protocol),
                                      HttpSender(std::move(connection), context.aws), path),
-      context.clock);
-  return made;
+      context);
 }
 
 }  // namespace

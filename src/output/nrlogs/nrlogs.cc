@@ -95,15 +95,12 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   } else {
     connection.headers.set("X-Insert-Key", options.api_key);
   }
-  MadeOutput made;
-  made.destination = fmt::format("New Relic {}{}", connection.base_url, path);
-  ItemOutputSettings settings{.identity = http_identity("nrlogs", connection, path),
-                              .request_interval = context.flush.value_or(Seconds(1))};
-  made.output = make_item_output(
-      std::move(settings),
+  ItemOutputNames names{.destination = fmt::format("New Relic {}{}", connection.base_url, path),
+                        .identity = http_identity("nrlogs", connection, path)};
+  return make_item_output(
+      std::move(names),
       std::make_unique<NrlogsProtocol>(HttpSender(std::move(connection), context.aws), path),
-      context.clock);
-  return made;
+      context);
 }
 
 }  // namespace

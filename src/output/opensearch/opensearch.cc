@@ -361,17 +361,15 @@ std::optional<MadeOutput> make(const OptionTable<OpensearchOptions>& table, cons
                                 ? options.logstash_prefix + options.logstash_prefix_separator +
                                       options.logstash_dateformat
                                 : options.index.text;
-  MadeOutput made;
-  made.destination = fmt::format("{} {}, index {}", table.name(), connection.base_url, index);
-  ItemOutputSettings settings{.identity = http_identity(table.name(), connection, "/" + index),
-                              .request_interval = context.flush.value_or(Seconds(1))};
-  made.output = make_item_output(
-      std::move(settings),
+  ItemOutputNames names{
+      .destination = fmt::format("{} {}, index {}", table.name(), connection.base_url, index),
+      .identity = http_identity(table.name(), connection, "/" + index)};
+  return make_item_output(
+      std::move(names),
       std::make_unique<BulkProtocol>(options, std::move(parsed), context.journal_id,
                                      HttpSender(std::move(connection), context.aws),
                                      "output:" + context.instance_name),
-      context.clock);
-  return made;
+      context);
 }
 
 OptionTable<OpensearchOptions> make_table(const std::string& name, const std::string& summary) {

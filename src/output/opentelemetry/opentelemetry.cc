@@ -168,17 +168,14 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   }
   if (diagnostics.error_count() != errors_before) return std::nullopt;
   const std::string path = absolute_path(options.logs_uri);
-  MadeOutput made;
-  made.destination = fmt::format("OTLP {}{}", connection.base_url, path);
-  ItemOutputSettings settings{.identity = http_identity("opentelemetry", connection, path),
-                              .request_interval = context.flush.value_or(Seconds(1))};
-  made.output = make_item_output(
-      std::move(settings),
+  ItemOutputNames names{.destination = fmt::format("OTLP {}{}", connection.base_url, path),
+                        .identity = http_identity("opentelemetry", connection, path)};
+  return make_item_output(
+      std::move(names),
       std::make_unique<OtlpProtocol>(
           std::move(encoder), std::move(resource), static_cast<uint32_t>(options.batch_size),
           "output:" + context.instance_name, HttpSender(std::move(connection), context.aws), path),
-      context.clock);
-  return made;
+      context);
 }
 
 }  // namespace

@@ -161,4 +161,12 @@ std::unique_ptr<Output> make_item_output(ItemOutputSettings settings,
   return std::make_unique<ItemOutput>(std::move(settings), std::move(protocol), clock);
 }
 
+MadeOutput make_item_output(ItemOutputNames names, std::unique_ptr<ItemProtocol> protocol,
+                            const OutputContext& context) {
+  ItemOutputSettings settings{.identity = std::move(names.identity)};
+  settings.request_interval = context.flush.value_or(settings.request_interval);
+  return {.output = make_item_output(std::move(settings), std::move(protocol), context.clock),
+          .destination = std::move(names.destination)};
+}
+
 }  // namespace noroshi

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "output/output.h"
+#include "output/plugin.h"
 #include "output/request/item_protocol.h"
 
 namespace noroshi {
@@ -27,6 +28,16 @@ struct ItemOutputSettings {
 [[nodiscard]] std::unique_ptr<Output> make_item_output(ItemOutputSettings settings,
                                                        std::unique_ptr<ItemProtocol> protocol,
                                                        const Clock& clock);
+
+// What make() of a plugin returns: such an output under these names, with the service's Flush as
+// the interval between requests.
+struct ItemOutputNames {
+  std::string destination = {};  // MadeOutput
+  std::string identity = {};
+};
+[[nodiscard]] MadeOutput make_item_output(ItemOutputNames names,
+                                          std::unique_ptr<ItemProtocol> protocol,
+                                          const OutputContext& context);
 
 // One attempt for `batch`. `request_bytes_max` is what the destination was seen to take; shared by
 // all batches of an output, 0 at first: no limit known.

@@ -185,16 +185,12 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   if (!connection.headers.find("Authorization"))
     connection.headers.set("Authorization", "Splunk " + options.splunk_token);
   if (!options.channel.empty()) connection.headers.set("X-Splunk-Request-Channel", options.channel);
-  MadeOutput made;
-  made.destination = "Splunk " + connection.base_url;
-  ItemOutputSettings settings{.identity = http_identity("splunk", connection, options.event_index),
-                              .request_interval = context.flush.value_or(Seconds(1))};
-  made.output =
-      make_item_output(std::move(settings),
-                       std::make_unique<SplunkProtocol>(
-                           std::move(protocol), HttpSender(std::move(connection), context.aws)),
-                       context.clock);
-  return made;
+  ItemOutputNames names{.destination = "Splunk " + connection.base_url,
+                        .identity = http_identity("splunk", connection, options.event_index)};
+  return make_item_output(std::move(names),
+                          std::make_unique<SplunkProtocol>(
+                              std::move(protocol), HttpSender(std::move(connection), context.aws)),
+                          context);
 }
 
 }  // namespace
