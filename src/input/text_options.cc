@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "config/diagnostics.h"
 #include "config/nearest_name.h"
 #include "config/values.h"
@@ -78,18 +76,6 @@ std::unique_ptr<Parser> find_parser(const LocatedText& name, std::string_view pl
   const std::string nearest = nearest_name(name.text, parsers.names());
   if (!nearest.empty()) error.help(fmt::format("did you mean \"{}\"?", nearest));
   return nullptr;
-}
-
-std::optional<uint32_t> read_file_mode(const LocatedText& given, std::string_view plugin,
-                                       Diagnostics& diagnostics) {
-  const std::string& text = given.text;
-  if (text.empty()) return std::nullopt;
-  uint32_t mode = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
-  if (error == std::errc() && end == text.data() + text.size() && mode <= 07777) return mode;
-  diagnostics.error(given.where, fmt::format("{}: \"{}\" is not an octal file mode", plugin, text))
-      .help(fmt::format("for example {} 0660", given.name));
-  return std::nullopt;
 }
 
 MessageFormat read_message_format(const TextSocketOptions& given, std::string_view plugin,

@@ -56,9 +56,4 @@ struct TextSocketOptions {
                                                   const ParserRegistry& parsers,
                                                   Diagnostics& diagnostics);
 
-// An octal file mode such as "0660"; an error if it is none.
-[[nodiscard]] std::optional<uint32_t> read_file_mode(const LocatedText& text,
-                                                     std::string_view plugin,
-                                                     Diagnostics& diagnostics);
-
 }  // namespace noroshi

@@ -1,10 +1,8 @@
 #include "input/forward/forward.h"
 
-#include <charconv>
-
 #include "config/diagnostics.h"
-#include "config/option_table.h"
 #include "input/forward/server.h"
+#include "input/socket_options.h"
 #include "net/listener_registry.h"
 
 namespace noroshi {
@@ -57,16 +55,10 @@ const OptionTable<SectionOptions>& forward_option_table() {
         .option("decompressed_max_size", &S::decompressed_max_size, "256MiB",
                 "Largest frame after decompression. noroshi's own.")
         .between("1MiB", "4GiB")
-        .last_wins()
-        .option("net.backlog", &S::backlog, "128", "Connections the kernel queues.")
-        .between("1", "65535")
-        .last_wins()
-        .option("net.max_connections", &S::connections_max, "4096",
-                "Open connections; further ones wait in the kernel's queue. noroshi's own.")
-        .between("1", "100000")
-        .last_wins()
-        .option("net.accept_timeout", &S::accept_timeout, "10s",
-                "Longest time for the handshakes, of TLS and of the protocol.")
+        .last_wins();
+    add_connection_options(t, &S::backlog, &S::connections_max);
+    t.option("net.accept_timeout", &S::accept_timeout, "10s",
+             "Longest time for the handshakes, of TLS and of the protocol.")
         .between("100ms", "10m")
         .last_wins()
         .option("shared_key", &S::shared_key,
@@ -229,26 +221,8 @@ std::optional<MadeInput> make(const Section& section, InputContext& context,
         .help("remove tls, or set listen or port for a TCP listener beside the socket");
   }
 
-  if (const std::string& text = given.unix_perm.text; !text.empty()) {
-    uint32_t permissions = 0;
-    const auto [end, error] =
-        std::from_chars(text.data(), text.data() + text.size(), permissions, 8);
-    if (error != std::errc() || end != text.data() + text.size() || permissions > 07777) {
-      diagnostics
-          .error(given.unix_perm.where,
-                 fmt::format("forward: \"{}\" is not an octal file mode", text))
-          .help("for example unix_perm 0660");
-    } else {
-      options.unix_permissions = permissions;
-    }
-  }
-  constexpr size_t kUnixPathBytesMax = 107;  // sun_path, with its final zero
-  if (options.unix_path.size() > kUnixPathBytesMax) {
-    diagnostics.error(
-        section.where_of("unix_path"),
-        fmt::format("forward: unix_path has {} bytes, a Unix socket's path {} at most",
-                    options.unix_path.size(), kUnixPathBytesMax));
-  }
+  options.unix_permissions = read_file_mode(given.unix_perm, "forward", diagnostics);
+  check_unix_path(options.unix_path, "unix_path", section, "forward", diagnostics);
   if (diagnostics.error_count() != errors_before) return std::nullopt;
 
   MadeInput made;

@@ -2,8 +2,8 @@
 
 #include "base/check.h"
 #include "config/diagnostics.h"
-#include "config/option_table.h"
 #include "input/datagram_server.h"
+#include "input/socket_options.h"
 #include "input/stream_server.h"
 #include "input/syslog/syslog_framer.h"
 #include "input/text_options.h"
@@ -22,7 +22,6 @@ enum class Mode : uint8_t { UnixStream, UnixDatagram, Tcp, Udp };
 
 constexpr uint16_t kDefaultPort = 5140;
 constexpr uint32_t kUnixPermissions = 0644;
-constexpr size_t kUnixPathBytesMax = 107;  // sun_path, with its final zero
 
 struct SectionOptions {
   Mode mode = Mode::UnixDatagram;
@@ -79,14 +78,8 @@ const OptionTable<SectionOptions>& syslog_option_table() {
         .last_wins()
         .option("source_address_key", &S::source_address_key,
                 "Key for the sender's address, \"udp://127.0.0.1:40000\".")
-        .last_wins()
-        .option("net.backlog", &S::backlog, "128", "Connections the kernel queues.")
-        .between("1", "65535")
-        .last_wins()
-        .option("net.max_connections", &S::connections_max, "4096",
-                "Open connections; further ones wait in the kernel's queue. noroshi's own.")
-        .between("1", "100000")
         .last_wins();
+    add_connection_options(t, &S::backlog, &S::connections_max);
     t.ignored("net.*", "accepted; connections are never closed for being idle");
     return t;
   }();
@@ -288,11 +281,7 @@ std::optional<MadeInput> make(const Section& section, InputContext& context,
     diagnostics.error(section.where_of("mode"), "syslog: a Unix socket needs a path")
         .help("add \"path /var/run/noroshi/syslog.sock\", or choose mode tcp or udp");
   }
-  if (options.path.size() > kUnixPathBytesMax) {
-    diagnostics.error(section.where_of("path"),
-                      fmt::format("syslog: path has {} bytes, a Unix socket's path {} at most",
-                                  options.path.size(), kUnixPathBytesMax));
-  }
+  check_unix_path(options.path, "path", section, "syslog", diagnostics);
   if (given.format && !options.is_stream()) {
     diagnostics.warning(section.where_of("format"),
                         "syslog: format has no effect on datagrams: each is one message");

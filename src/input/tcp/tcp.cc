@@ -1,7 +1,7 @@
 #include "input/tcp/tcp.h"
 
 #include "config/diagnostics.h"
-#include "config/option_table.h"
+#include "input/socket_options.h"
 #include "input/stream_server.h"
 #include "net/listener_registry.h"
 #include "net/tls.h"
@@ -18,14 +18,8 @@ const OptionTable<TextSocketOptions>& tcp_option_table() {
         .last_wins()
         .option("chunk_size", &S::chunk_size,
                 "Checked, without effect: buffers grow as they are needed.")
-        .last_wins()
-        .option("net.backlog", &S::backlog, "128", "Connections the kernel queues.")
-        .between("1", "65535")
-        .last_wins()
-        .option("net.max_connections", &S::connections_max, "4096",
-                "Open connections; further ones wait in the kernel's queue. noroshi's own.")
-        .between("1", "100000")
         .last_wins();
+    add_connection_options(t, &S::backlog, &S::connections_max);
     t.ignored("net.*", "accepted; connections are never closed for being idle");
     return t;
   }();
