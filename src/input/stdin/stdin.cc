@@ -10,10 +10,8 @@
 #include <cerrno>
 
 #include "config/diagnostics.h"
-#include "config/nearest_name.h"
-#include "config/option_table.h"
 #include "input/single_source.h"
-#include "parser/parser_registry.h"
+#include "input/text_options.h"
 #include "record/json_parser.h"
 #include "record/msgpack_writer.h"
 
@@ -207,16 +205,7 @@ std::optional<MadeInput> make(const Section& section, InputContext& context,
   StdinOptions options;
   options.tag = given.tag.empty() ? context.instance_name : given.tag;
   options.line_bytes_max = given.buffer_size.bytes;
-  if (!given.parser.text.empty()) {
-    auto parser = context.parsers.make(given.parser.text);
-    if (parser) {
-      options.parser = *std::move(parser);
-    } else {
-      Diagnostic& error = diagnostics.error(given.parser.where, "stdin: " + parser.error().message);
-      const std::string nearest = nearest_name(given.parser.text, context.parsers.names());
-      if (!nearest.empty()) error.help(fmt::format("did you mean \"{}\"?", nearest));
-    }
-  }
+  options.parser = find_parser(given.parser, "stdin", context.parsers, diagnostics);
   if (diagnostics.error_count() != errors_before) return std::nullopt;
   MadeInput made;
   made.description = "lines of standard input tagged " + options.tag;
