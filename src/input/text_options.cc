@@ -120,9 +120,10 @@ std::unique_ptr<MessageReader> make_message_reader(MessageFormat& format, const 
 }
 
 std::function<std::unique_ptr<Framer>()> framer_maker(const MessageFormat& format) {
-  return [&format]() -> std::unique_ptr<Framer> {
-    if (format.json) return std::make_unique<JsonFramer>(format.message_bytes_max);
-    return std::make_unique<SeparatorFramer>(format.separator, format.message_bytes_max);
+  return [json = format.json, separator = format.separator,
+          bytes_max = format.message_bytes_max]() -> std::unique_ptr<Framer> {
+    if (json) return std::make_unique<JsonFramer>(bytes_max);
+    return std::make_unique<SeparatorFramer>(separator, bytes_max);
   };
 }
 

@@ -48,7 +48,6 @@ struct TextSocketOptions {
 
 [[nodiscard]] std::unique_ptr<MessageReader> make_message_reader(MessageFormat& format,
                                                                  const Clock& clock);
-// The maker refers to `format`, which outlives it.
 [[nodiscard]] std::function<std::unique_ptr<Framer>()> framer_maker(const MessageFormat& format);
 
 // The parser of that name for an input; null with an error and a suggestion if there is none.

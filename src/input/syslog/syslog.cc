@@ -1,13 +1,13 @@
 #include "input/syslog/syslog.h"
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 #include "config/diagnostics.h"
-#include "input/datagram_server.h"
+#include "input/message_input.h"
 #include "input/socket_options.h"
-#include "input/stream_server.h"
 #include "input/syslog/syslog_framer.h"
 #include "input/text_options.h"
-#include "net/listener_registry.h"
 #include "net/tls.h"
 #include "parser/parser_registry.h"
 #include "record/map_pairs.h"
@@ -18,13 +18,10 @@ namespace {
 
 using syslog::Framing;
 
-enum class Mode : uint8_t { UnixStream, UnixDatagram, Tcp, Udp };
-
-constexpr uint16_t kDefaultPort = 5140;
 constexpr uint32_t kUnixPermissions = 0644;
 
 struct SectionOptions {
-  Mode mode = Mode::UnixDatagram;
+  SocketKind mode = SocketKind::UnixDatagram;
   std::string listen, tag, path, raw_message_key, source_address_key;
   int64_t port = 0, backlog = 0, connections_max = 0;
   LocatedText unix_perm, parser;
@@ -37,10 +34,10 @@ const OptionTable<SectionOptions>& syslog_option_table() {
   static const auto table = [] {
     OptionTable<S> t("syslog", "Syslog messages over TCP, UDP and Unix sockets.");
     t.choice("mode", &S::mode, "unix_udp",
-             {{"unix_tcp", Mode::UnixStream},
-              {"unix_udp", Mode::UnixDatagram},
-              {"tcp", Mode::Tcp},
-              {"udp", Mode::Udp}},
+             {{"unix_tcp", SocketKind::UnixStream},
+              {"unix_udp", SocketKind::UnixDatagram},
+              {"tcp", SocketKind::Tcp},
+              {"udp", SocketKind::Udp}},
              "What to listen on: a Unix stream or datagram socket, TCP or UDP.")
         .last_wins()
         .option("listen", &S::listen, "0.0.0.0", "Address to listen on (tcp, udp).")
@@ -132,114 +129,6 @@ class SyslogReader final : public MessageReader {
   std::string_view problem_;
 };
 
-struct SyslogOptions {
-  Mode mode = Mode::UnixDatagram;
-  std::string listen = {}, path = {}, tag = {};
-  uint16_t port = kDefaultPort;
-  uint32_t unix_permissions = kUnixPermissions;
-  Framing framing = Framing::Either;
-  size_t message_bytes_max = 0;
-  size_t receive_buffer = 0;
-  int backlog = 0;
-  size_t connections_max = 0;
-  std::shared_ptr<TlsContext> tls = {};
-
-  [[nodiscard]] bool is_unix() const {
-    return mode == Mode::UnixStream || mode == Mode::UnixDatagram;
-  }
-  [[nodiscard]] bool is_stream() const { return mode == Mode::UnixStream || mode == Mode::Tcp; }
-};
-
-class SyslogInput final : public Input {
- public:
-  SyslogInput(SyslogOptions options, std::unique_ptr<MessageReader> reader, std::string name,
-              const ListenerRegistry& listeners, std::optional<size_t> claim, const Clock& clock)
-      : options_(std::move(options)),
-        reader_(std::move(reader)),
-        name_(std::move(name)),
-        registry_(listeners),
-        claim_(claim),
-        clock_(clock) {}
-
-  Status bind(boost::asio::io_context& loop) override {
-    loop_ = &loop;
-    const UnixListenOptions unix_options{options_.path, options_.unix_permissions};
-    switch (options_.mode) {
-      case Mode::UnixStream: {
-        NOROSHI_ASSIGN(listener_,
-                       StreamListener::listen_unix(loop, unix_options, options_.backlog));
-        break;
-      }
-      case Mode::Tcp: {
-        if (claim_ && !registry_.listens(*claim_)) return {};
-        NOROSHI_ASSIGN(listener_, StreamListener::listen_tcp(loop, options_.listen, options_.port,
-                                                             options_.backlog));
-        if (options_.tls) listener_->use_tls(options_.tls);
-        break;
-      }
-      case Mode::UnixDatagram: {
-        NOROSHI_ASSIGN(socket_,
-                       DatagramSocket::bind_unix(loop, unix_options, options_.receive_buffer));
-        break;
-      }
-      case Mode::Udp: {
-        NOROSHI_ASSIGN(socket_, DatagramSocket::bind_udp(loop, options_.listen, options_.port,
-                                                         options_.receive_buffer));
-        break;
-      }
-    }
-    address_ = listener_ ? listener_->address() : socket_->address();
-    return {};
-  }
-
-  void start(ChunkSink& sink, InputMetrics& metrics) override {
-    if (address_.empty()) return;
-    log_info("input:" + name_, "listening on {}{}", options_.mode == Mode::Udp ? "UDP " : "",
-             address_);
-    if (socket_) {
-      datagrams_ = std::make_unique<DatagramServer>(*loop_, std::move(socket_), name_, options_.tag,
-                                                    std::make_unique<syslog::DatagramFramer>(),
-                                                    *reader_, sink, metrics);
-      return;
-    }
-    StreamServerOptions options;
-    options.name = name_;
-    options.tag = options_.tag;
-    options.make_framer = [this] {
-      return std::make_unique<syslog::SyslogFramer>(options_.framing, options_.message_bytes_max);
-    };
-    options.connections_max = options_.connections_max;
-    options.clock = &clock_;
-    streams_ = std::make_unique<StreamServer>(*loop_, std::move(options), *reader_, sink, metrics);
-    streams_->serve(std::move(listener_));
-  }
-
-  bool busy() const override {
-    return (streams_ && streams_->busy()) || (datagrams_ && datagrams_->busy());
-  }
-  void close() override {
-    listener_.reset();
-    socket_.reset();
-    if (streams_) streams_->close();
-    if (datagrams_) datagrams_->close();
-  }
-  std::string listening_on() const override { return address_; }
-
- private:
-  const SyslogOptions options_;
-  const std::unique_ptr<MessageReader> reader_;
-  const std::string name_;
-  const ListenerRegistry& registry_;
-  const std::optional<size_t> claim_;
-  const Clock& clock_;
-  boost::asio::io_context* loop_ = nullptr;
-  std::unique_ptr<StreamListener> listener_;
-  std::unique_ptr<DatagramSocket> socket_;
-  std::string address_;
-  std::unique_ptr<StreamServer> streams_;
-  std::unique_ptr<DatagramServer> datagrams_;
-};
-
 std::vector<std::unique_ptr<Parser>> parsers_for(const SectionOptions& given, bool is_unix,
                                                  const ParserRegistry& registry,
                                                  Diagnostics& diagnostics) {
@@ -264,54 +153,53 @@ std::optional<MadeInput> make(const Section& section, InputContext& context,
                               Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.error_count();
   const SectionOptions given = syslog_option_table().parse(section, diagnostics);
-  SyslogOptions options;
-  options.mode = given.mode;
-  options.listen = given.listen;
-  options.path = given.path;
+  MessageInputOptions options;
+  options.socket = given.mode;
+  options.name = context.instance_name;
   options.tag = given.tag.empty() ? context.instance_name : given.tag;
+  options.listen = given.listen;
   options.port = static_cast<uint16_t>(given.port);
-  options.framing = given.format.value_or(Framing::Either);
-  options.message_bytes_max = given.buffer_max_size.bytes;
-  options.receive_buffer = given.receive_buffer_size.bytes;
   options.backlog = static_cast<int>(given.backlog);
   options.connections_max = static_cast<size_t>(given.connections_max);
-  options.unix_permissions =
+  options.receive_buffer = given.receive_buffer_size.bytes;
+  if (options.is_stream()) {
+    options.make_framer = [framing = given.format.value_or(Framing::Either),
+                           bytes_max = given.buffer_max_size.bytes] {
+      return std::make_unique<syslog::SyslogFramer>(framing, bytes_max);
+    };
+  } else {
+    options.make_framer = [] { return std::make_unique<syslog::DatagramFramer>(); };
+  }
+  options.unix_socket.path = given.path;
+  options.unix_socket.permissions =
       read_file_mode(given.unix_perm, "syslog", diagnostics).value_or(kUnixPermissions);
-  if (options.is_unix() && options.path.empty()) {
+  if (options.is_unix() && options.unix_socket.path.empty()) {
     diagnostics.error(section.where_of("mode"), "syslog: a Unix socket needs a path")
         .help("add \"path /var/run/noroshi/syslog.sock\", or choose mode tcp or udp");
   }
-  check_unix_path(options.path, "path", section, "syslog", diagnostics);
+  check_unix_path(options.unix_socket.path, "path", section, "syslog", diagnostics);
   if (given.format && !options.is_stream()) {
     diagnostics.warning(section.where_of("format"),
                         "syslog: format has no effect on datagrams: each is one message");
   }
   options.tls = make_tls_server(section, diagnostics);
-  if (options.tls && options.mode != Mode::Tcp) {
+  if (options.tls && options.socket != SocketKind::Tcp) {
     diagnostics.error(section.where_of("tls"), "syslog: tls needs mode tcp");
   }
   auto parsers = parsers_for(given, options.is_unix(), context.parsers, diagnostics);
   if (diagnostics.error_count() != errors_before) return std::nullopt;
 
   MadeInput made;
-  std::optional<size_t> claim;
-  std::string where = "unix:" + options.path;
+  std::string where = "unix:" + options.unix_socket.path;
   if (!options.is_unix()) {
-    where = fmt::format("{} {}:{}", options.mode == Mode::Tcp ? "TCP" : "UDP", options.listen,
-                        options.port);
-  }
-  if (options.mode == Mode::Tcp) {
-    claim = context.listeners.claim({.kind = "syslog",
-                                     .owner = context.instance_name,
-                                     .host = options.listen,
-                                     .port = options.port});
+    where = fmt::format("{} {}:{}", options.socket == SocketKind::Tcp ? "TCP" : "UDP",
+                        options.listen, options.port);
   }
   made.description = fmt::format("syslog on {}, tagged {}", where, options.tag);
   auto reader = std::make_unique<SyslogReader>(std::move(parsers), given.raw_message_key,
                                                given.source_address_key, context.clock);
-  made.input =
-      std::make_unique<SyslogInput>(std::move(options), std::move(reader), context.instance_name,
-                                    context.listeners, claim, context.clock);
+  made.input = make_message_input("syslog", std::move(options), std::move(reader),
+                                  context.listeners, context.clock);
   return made;
 }
 
