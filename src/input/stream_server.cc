@@ -172,6 +172,9 @@ StreamServer::StreamServer(boost::asio::io_context& loop, StreamServerOptions op
       metrics_(metrics),
       source_(loop, sink, metrics, log_name_, [this] { go_on(); }),
       read_buffer_(new char[options_.read_bytes]),
+      listeners_(
+          options_.connections_max, metrics,
+          [this](std::unique_ptr<StreamConnection> connection) { accept(std::move(connection)); }),
       budget_(options_.unfinished_bytes_max),
       deadline_timer_(loop) {}
 
@@ -180,21 +183,11 @@ StreamServer::~StreamServer() {
   metrics_.connections_open.set(0);
 }
 
-void StreamServer::serve(std::unique_ptr<StreamListener> listener) {
-  listeners_.push_back(std::move(listener));
-  listeners_.back()->start(
-      [this](std::unique_ptr<StreamConnection> connection) { accept(std::move(connection)); });
-}
-
 void StreamServer::accept(std::unique_ptr<StreamConnection> connection) {
   auto session = std::make_shared<Session>(*this, std::move(connection));
   log_debug(log_name_, "connection from {}", session->peer());
   sessions_.emplace(session.get(), session);
-  metrics_.connections_accepted.add();
-  metrics_.connections_open.set(sessions_.size());
-  if (sessions_.size() >= options_.connections_max) {
-    for (const auto& listener : listeners_) listener->pause();
-  }
+  listeners_.note_opened(sessions_.size());
   session->listen();
 }
 
@@ -204,11 +197,8 @@ void StreamServer::remove(Session& session) {
   session.release();
   if (deadline_of_ == &session) deadline_of_ = nullptr;
   sessions_.erase(found);
-  metrics_.connections_open.set(sessions_.size());
   memory_released();
-  if (sessions_.size() < options_.connections_max && !closing_) {
-    for (const auto& listener : listeners_) listener->resume();
-  }
+  listeners_.note_closed(sessions_.size());
 }
 
 bool StreamServer::may_read(Session& session) {
@@ -290,9 +280,8 @@ bool StreamServer::busy() const {
 }
 
 void StreamServer::close() {
-  for (const auto& listener : listeners_) listener->accept_now();
+  listeners_.close();
   closing_ = true;
-  listeners_.clear();
   deadline_timer_.cancel();
   bool takes = source_.close();
   if (takes) go_on();

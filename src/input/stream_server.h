@@ -18,10 +18,10 @@
 
 #include "base/log.h"
 #include "input/input.h"
+#include "input/listener_group.h"
 #include "input/memory_budget.h"
 #include "input/message.h"
 #include "input/single_source.h"
-#include "net/stream_listener.h"
 
 namespace noroshi {
 
@@ -47,7 +47,7 @@ class StreamServer {
   StreamServer& operator=(const StreamServer&) = delete;
 
   // Takes connections from `listener`, which the server owns from now on.
-  void serve(std::unique_ptr<StreamListener> listener);
+  void serve(std::unique_ptr<StreamListener> listener) { listeners_.serve(std::move(listener)); }
   [[nodiscard]] bool busy() const;
   // Shutdown: takes what the kernel holds, then closes everything.
   void close();
@@ -74,7 +74,7 @@ class StreamServer {
   SingleSource source_;
   Chunk chunk_;
   std::unique_ptr<char[]> read_buffer_;
-  std::vector<std::unique_ptr<StreamListener>> listeners_;
+  ListenerGroup listeners_;
   std::unordered_map<Session*, std::shared_ptr<Session>> sessions_;
   std::vector<std::weak_ptr<Session>> parked_;  // wait for the sink
   MemoryBudget<Session> budget_;

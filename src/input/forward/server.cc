@@ -25,6 +25,9 @@ Server::Server(boost::asio::io_context& loop, ServerOptions options, ChunkSink& 
       log_name_("input:" + options_.name),
       sink_(sink),
       metrics_(metrics),
+      listeners_(
+          options_.connections_max, metrics,
+          [this](std::unique_ptr<StreamConnection> connection) { accept(std::move(connection)); }),
       read_buffer_(new char[options_.read_bytes]),  // not cleared: pages are touched when used
       decoder_(*options_.clock),
       acks_(std::make_shared<AckWindow>(*options_.clock, sink_)),
@@ -46,21 +49,11 @@ void Server::let_go() {
   metrics_.connections_open.set(0);
 }
 
-void Server::serve(std::unique_ptr<StreamListener> listener) {
-  listeners_.push_back(std::move(listener));
-  listeners_.back()->start(
-      [this](std::unique_ptr<StreamConnection> connection) { accept(std::move(connection)); });
-}
-
 void Server::accept(std::unique_ptr<StreamConnection> connection) {
   auto session = std::make_shared<Session>(*this, std::move(connection));
   log_debug(log_name_, "connection from {}", session->peer());
   sessions_.emplace(session.get(), session);
-  metrics_.connections_accepted.add();
-  metrics_.connections_open.set(sessions_.size());
-  if (sessions_.size() >= options_.connections_max) {
-    for (const auto& listener : listeners_) listener->pause();
-  }
+  listeners_.note_opened(sessions_.size());
   session->start();
 }
 
@@ -71,10 +64,7 @@ void Server::remove(Session& session) {
   session.release();
   sessions_.erase(found);
   memory_released();
-  metrics_.connections_open.set(sessions_.size());
-  if (sessions_.size() < options_.connections_max && !closing_) {
-    for (const auto& listener : listeners_) listener->resume();
-  }
+  listeners_.note_closed(sessions_.size());
 }
 
 std::string_view Server::effective_tag(std::string_view tag) {
@@ -259,9 +249,8 @@ void Server::check_deadlines() {
 bool Server::busy() const { return stalled_ || !sessions_.empty() || now() - last_read_ < kQuiet; }
 
 void Server::close() {
-  for (const auto& listener : listeners_) listener->accept_now();
+  listeners_.close();
   closing_ = true;
-  listeners_.clear();
   deadline_timer_.cancel();
   retry_timer_.cancel();
   if (stalled_) go_on();

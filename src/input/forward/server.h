@@ -18,6 +18,7 @@
 #include "input/forward/entry_decoder.h"
 #include "input/forward/session.h"
 #include "input/input.h"
+#include "input/listener_group.h"
 #include "input/memory_budget.h"
 
 namespace noroshi::forward {
@@ -48,7 +49,7 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   // Takes connections from `listener`, which the server owns from now on.
-  void serve(std::unique_ptr<StreamListener> listener);
+  void serve(std::unique_ptr<StreamListener> listener) { listeners_.serve(std::move(listener)); }
   [[nodiscard]] bool busy() const;
   // Shutdown: takes what the kernel holds and lets nobody in any more. Connections are closed in
   // the next turn of the loop, after the acks that this turn brings.
@@ -96,7 +97,7 @@ class Server {
   ChunkSink& sink_;
   InputMetrics& metrics_;
 
-  std::vector<std::unique_ptr<StreamListener>> listeners_;
+  ListenerGroup listeners_;
   std::unordered_map<Session*, std::shared_ptr<Session>> sessions_;
   std::unique_ptr<char[]> read_buffer_;
   ChunkCollector collector_;

@@ -1,0 +1,30 @@
+#include "input/listener_group.h"
+
+namespace noroshi {
+
+void ListenerGroup::serve(std::unique_ptr<StreamListener> listener) {
+  listeners_.push_back(std::move(listener));
+  listeners_.back()->start(accepted_);
+}
+
+void ListenerGroup::note_opened(size_t open) {
+  metrics_.connections_accepted.add();
+  metrics_.connections_open.set(open);
+  if (open >= connections_max_) {
+    for (const auto& listener : listeners_) listener->pause();
+  }
+}
+
+void ListenerGroup::note_closed(size_t open) {
+  metrics_.connections_open.set(open);
+  if (open < connections_max_) {
+    for (const auto& listener : listeners_) listener->resume();
+  }
+}
+
+void ListenerGroup::close() {
+  for (const auto& listener : listeners_) listener->accept_now();
+  listeners_.clear();
+}
+
+}  // namespace noroshi
