@@ -1,13 +1,11 @@
 #include "input/dummy/dummy.h"
 
 #include <algorithm>
-#include <atomic>
-#include <boost/asio/steady_timer.hpp>
 #include <cmath>
 
 #include "config/diagnostics.h"
 #include "config/option_table.h"
-#include "input/single_source.h"
+#include "input/timed_input.h"
 #include "record/json_parser.h"
 
 namespace noroshi {
@@ -64,37 +62,10 @@ const OptionTable<SectionOptions>& dummy_option_table() {
 
 std::vector<OptionInfo> dummy_options() { return dummy_option_table().options(); }
 
-class DummyInput final : public Input {
+class DummyInput final : public TimedInput {
  public:
   DummyInput(DummyOptions options, std::string name, const Clock& clock)
-      : options_(std::move(options)), name_(std::move(name)), clock_(clock) {}
-
-  Status bind(boost::asio::io_context& loop) override {
-    loop_ = &loop;
-    return {};
-  }
-
-  void start(ChunkSink& sink, InputMetrics& metrics) override {
-    source_.emplace(*loop_, sink, metrics, "input:" + name_, [this] {
-      // What was missed during backpressure is not made up for.
-      counted_from_ = clock_.monotonic();
-      made_since_ = 0;
-      go_on();
-    });
-    timer_.emplace(*loop_);
-    first_ = options_.has_start ? options_.start : clock_.wall();
-    first_wall_ = clock_.wall();
-    counted_from_ = clock_.monotonic();
-    if (options_.flush_on_startup) counted_from_ -= interval();
-    tick();
-  }
-
-  bool ended() const override { return ended_; }
-  void close() override {
-    closed_ = true;
-    if (timer_) timer_->cancel();
-    if (source_) source_->close();
-  }
+      : TimedInput(std::move(name)), options_(std::move(options)), clock_(clock) {}
 
  private:
   // A tick is this long, so that a high rate costs one chunk per tick and not one per record.
@@ -105,8 +76,23 @@ class DummyInput final : public Input {
     return Nanoseconds(static_cast<int64_t>(std::llround(1e9 / options_.rate)));
   }
 
-  void tick() {
-    if (closed_ || ended_) return;
+  void begin() override {
+    first_ = options_.has_start ? options_.start : clock_.wall();
+    first_wall_ = clock_.wall();
+    counted_from_ = clock_.monotonic();
+    if (options_.flush_on_startup) counted_from_ -= interval();
+    tick();
+  }
+
+  void resumed() override {
+    // What was missed during backpressure is not made up for.
+    counted_from_ = clock_.monotonic();
+    made_since_ = 0;
+    go_on();
+  }
+
+  void tick() override {
+    if (closed() || ended()) return;
     const double elapsed =
         std::chrono::duration<double>(clock_.monotonic() - counted_from_).count();
     // A timer never fires early; the small term absorbs what floating point loses.
@@ -125,18 +111,13 @@ class DummyInput final : public Input {
       chunk_.append(time(), options_.record, options_.metadata);
       --owed_;
     }
-    if (source_->hand_on(chunk_)) go_on();
+    if (hand_on()) go_on();
   }
 
   void go_on() {
-    if (closed_) return;
-    ended_ = options_.samples != 0 && made_ >= options_.samples && owed_ == 0;
-    if (ended_) return;
-    timer_->expires_after(owed_ != 0 ? Nanoseconds(0)
-                                     : std::max<Nanoseconds>(kShortestWait, interval()));
-    timer_->async_wait([this](boost::system::error_code error) {
-      if (!error) tick();
-    });
+    if (closed()) return;
+    if (options_.samples != 0 && made_ >= options_.samples && owed_ == 0) return end();
+    wait_for(owed_ != 0 ? Nanoseconds(0) : std::max<Nanoseconds>(kShortestWait, interval()));
   }
 
   [[nodiscard]] Timestamp time() const {
@@ -144,19 +125,12 @@ class DummyInput final : public Input {
   }
 
   const DummyOptions options_;
-  const std::string name_;
   const Clock& clock_;
-  boost::asio::io_context* loop_ = nullptr;
-  std::optional<SingleSource> source_;
-  std::optional<boost::asio::steady_timer> timer_;
-  Chunk chunk_;
   Timestamp first_{}, first_wall_{};
   Monotonic counted_from_{};
   int64_t made_ = 0;        // ticks in all
   int64_t made_since_ = 0;  // since counted_from_
   int64_t owed_ = 0;        // records of ticks already counted, not yet made
-  bool closed_ = false;
-  std::atomic<bool> ended_ = false;
 };
 
 std::string json_object(const LocatedText& given, std::string_view option,

@@ -2,10 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/steady_timer.hpp>
-
 #include "config/option_table.h"
-#include "input/single_source.h"
+#include "input/timed_input.h"
 #include "metrics/metric_family.h"
 #include "record/msgpack_writer.h"
 
@@ -37,44 +35,31 @@ const OptionTable<MetricsOptions>& metrics_option_table() {
   return table;
 }
 
-class MetricsInput final : public Input {
+class MetricsInput final : public TimedInput {
  public:
   MetricsInput(MetricsOptions options, std::string name, const MetricsSource* source,
                const Clock& clock)
-      : options_(std::move(options)), name_(std::move(name)), source_(source), clock_(clock) {}
-
-  Status bind(boost::asio::io_context& loop) override {
-    loop_ = &loop;
-    return {};
-  }
+      : TimedInput(std::move(name)), options_(std::move(options)), source_(source), clock_(clock) {}
 
   void start(ChunkSink& sink, InputMetrics& metrics) override {
-    if (!options_.as_records || source_ == nullptr) return;
-    out_.emplace(*loop_, sink, metrics, "input:" + name_, [this] { wait(); });
-    timer_.emplace(*loop_);
+    if (options_.as_records && source_ != nullptr) TimedInput::start(sink, metrics);
+  }
+
+ private:
+  void begin() override {
     if (options_.scrape_on_start) {
-      scrape();
+      tick();
     } else {
       wait();
     }
   }
+  void resumed() override { wait(); }
 
-  void close() override {
-    closed_ = true;
-    if (timer_) timer_->cancel();
-    if (out_) out_->close();
-  }
-
- private:
   void wait() {
-    if (closed_) return;
-    timer_->expires_after(options_.scrape_interval);
-    timer_->async_wait([this](boost::system::error_code error) {
-      if (!error) scrape();
-    });
+    if (!closed()) wait_for(options_.scrape_interval);
   }
 
-  void scrape() {
+  void tick() override {
     MetricFamilies families;
     source_->collect(families);
     const Timestamp now = clock_.wall();
@@ -82,7 +67,7 @@ class MetricsInput final : public Input {
     for (const MetricFamily& family : families.all()) {
       for (const MetricSample& sample : family.samples) append(family, sample, now);
     }
-    if (out_->hand_on(chunk_)) wait();
+    if (hand_on()) wait();
   }
 
   void append(const MetricFamily& family, const MetricSample& sample, Timestamp now) {
@@ -105,15 +90,9 @@ class MetricsInput final : public Input {
   }
 
   const MetricsOptions options_;
-  const std::string name_;
   const MetricsSource* const source_;
   const Clock& clock_;
-  boost::asio::io_context* loop_ = nullptr;
-  std::optional<SingleSource> out_;
-  std::optional<boost::asio::steady_timer> timer_;
-  Chunk chunk_;
   std::string record_;
-  bool closed_ = false;
 };
 
 std::optional<MadeInput> make(const Section& section, InputContext& context,

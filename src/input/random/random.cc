@@ -2,13 +2,11 @@
 
 #include <sys/random.h>
 
-#include <atomic>
-#include <boost/asio/steady_timer.hpp>
 #include <random>
 
 #include "config/diagnostics.h"
 #include "config/option_table.h"
-#include "input/single_source.h"
+#include "input/timed_input.h"
 #include "record/msgpack_writer.h"
 
 namespace noroshi {
@@ -44,44 +42,27 @@ std::vector<OptionInfo> random_options() { return random_option_table().options(
 
 constexpr Nanoseconds kShortestInterval = Milliseconds(1);
 
-class RandomInput final : public Input {
+class RandomInput final : public TimedInput {
  public:
   RandomInput(std::string tag, int64_t samples, Nanoseconds interval, std::string name,
               const Clock& clock)
-      : tag_(std::move(tag)),
+      : TimedInput(std::move(name)),
+        tag_(std::move(tag)),
         samples_(samples),
         interval_(std::max(interval, kShortestInterval)),
-        name_(std::move(name)),
         clock_(clock) {}
 
-  Status bind(boost::asio::io_context& loop) override {
-    loop_ = &loop;
-    return {};
-  }
-  void start(ChunkSink& sink, InputMetrics& metrics) override {
-    source_.emplace(*loop_, sink, metrics, "input:" + name_, [this] { wait(); });
-    timer_.emplace(*loop_);
-    wait();
-  }
-  bool ended() const override { return ended_; }
-  void close() override {
-    closed_ = true;
-    if (timer_) timer_->cancel();
-    if (source_) source_->close();
-  }
-
  private:
+  void begin() override { wait(); }
+  void resumed() override { wait(); }
+
   void wait() {
-    if (closed_) return;
-    ended_ = samples_ >= 0 && made_ >= samples_;
-    if (ended_) return;
-    timer_->expires_after(interval_);
-    timer_->async_wait([this](boost::system::error_code error) {
-      if (!error) make();
-    });
+    if (closed()) return;
+    if (samples_ >= 0 && made_ >= samples_) return end();
+    wait_for(interval_);
   }
 
-  void make() {
+  void tick() override {
     uint64_t value = 0;
     if (::getrandom(&value, sizeof value, 0) != static_cast<ssize_t>(sizeof value))
       value = std::random_device{}();
@@ -92,22 +73,15 @@ class RandomInput final : public Input {
     chunk_.tag = tag_;
     chunk_.append(clock_.wall(), record_);
     ++made_;
-    if (source_->hand_on(chunk_)) wait();
+    if (hand_on()) wait();
   }
 
   const std::string tag_;
   const int64_t samples_;
   const Nanoseconds interval_;
-  const std::string name_;
   const Clock& clock_;
-  boost::asio::io_context* loop_ = nullptr;
-  std::optional<SingleSource> source_;
-  std::optional<boost::asio::steady_timer> timer_;
-  Chunk chunk_;
   std::string record_;
   int64_t made_ = 0;
-  bool closed_ = false;
-  std::atomic<bool> ended_ = false;
 };
 
 std::optional<MadeInput> make(const Section& section, InputContext& context,
