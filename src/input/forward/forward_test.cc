@@ -13,8 +13,7 @@
 #include "config/diagnostics.h"
 #include "config/document.h"
 #include "input/forward/frame_builder.h"
-#include "input/forward/test_client.h"
-#include "input/recording_sink.h"
+#include "input/socket_client.h"
 #include "input/test_section.h"
 #include "net/listener_registry.h"
 #include "net/stream_client.h"
@@ -77,10 +76,10 @@ TEST_F(ForwardConfiguration, UnixAndTcpAtOnceAndPermissions) {
   struct stat status{};
   ASSERT_EQ(::stat(path.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0666u);
-  Client client(path.string());
+  SocketClient client(path.string());
   client.send_some(message("unix", kSeconds, log_record("x")));
   const std::string address = made->input->listening_on();
-  Client tcp(static_cast<uint16_t>(std::stoi(address.substr(address.find(':') + 1))));
+  SocketClient tcp(static_cast<uint16_t>(std::stoi(address.substr(address.find(':') + 1))));
   tcp.send_some(message("tcp", kSeconds, log_record("x")));
   for (int n = 0; n < 500 && sink.records.size() < 2; ++n) {
     loop_.restart();

@@ -1,43 +1,23 @@
 // The server with a handshake before the records: who is let in, who is not, and what that costs.
 #include <gtest/gtest.h>
 
-#include <boost/asio/io_context.hpp>
-
 #include "input/forward/frame_builder.h"
-#include "input/forward/server.h"
-#include "input/forward/test_client.h"
-#include "input/recording_sink.h"
+#include "input/forward/server_loop.h"
 
 namespace noroshi::forward {
 namespace {
 
 using namespace std::chrono_literals;
 
-class Secured : public testing::Test {
+class Secured : public ServerLoop {
  protected:
-  ~Secured() override { server_.reset(); }
-
   void start(Security security, ServerOptions options = {}) {
     options.security = std::move(security);
-    auto listener = StreamListener::listen_tcp(loop_, "127.0.0.1", 0);
-    ASSERT_TRUE(listener) << listener.error().message;
-    port_ = (*listener)->port();
-    server_ = std::make_unique<Server>(loop_, std::move(options), sink_, metrics_);
-    server_->serve(*std::move(listener));
-  }
-  template <typename Done>
-  bool run_until(Done done) {
-    const auto deadline = std::chrono::steady_clock::now() + 5s;
-    while (!done()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      loop_.restart();
-      loop_.run_one_for(5ms);
-    }
-    return true;
+    serve(std::move(options));
   }
   // The next message of the server; nullopt if it closes or says something else.
   template <typename Message, typename Decode>
-  std::optional<Message> receive(Client& client, Decode decode) {
+  std::optional<Message> receive(SocketClient& client, Decode decode) {
     std::optional<Message> message;
     const bool in_time = run_until([&] {
       inbox_ += client.received();
@@ -52,8 +32,8 @@ class Secured : public testing::Test {
     EXPECT_TRUE(in_time);
     return message;
   }
-  std::optional<Pong> shake_hands(Client& client, const Credentials& own, const User& user = {},
-                                  std::string_view behind = {}) {
+  std::optional<Pong> shake_hands(SocketClient& client, const Credentials& own,
+                                  const User& user = {}, std::string_view behind = {}) {
     const auto hello = receive<Hello>(client, decode_hello);
     if (!hello) return std::nullopt;
     ping_ = answer_hello(*hello, own, user);
@@ -66,11 +46,6 @@ class Secured : public testing::Test {
                   id.empty() ? map({}) : map({text("chunk"), text(id)})});
   }
 
-  boost::asio::io_context loop_;
-  RecordingSink sink_;
-  InputMetrics metrics_;
-  uint16_t port_ = 0;
-  std::unique_ptr<Server> server_;
   std::string inbox_;
   Ping ping_;
   Hello hello_;
@@ -81,7 +56,7 @@ const Security kUsers{{"secret", "router"}, {{"alice", "a-pw"}, {"bob", "b pw"}}
 
 TEST_F(Secured, WhoKnowsTheKeyMaySend) {
   start(kKey);
-  Client client(port_);
+  SocketClient client(port_);
   const auto pong = shake_hands(client, {"secret", "me"});
   ASSERT_TRUE(pong);
   EXPECT_TRUE(pong->accepted);
@@ -95,7 +70,7 @@ TEST_F(Secured, WhoKnowsTheKeyMaySend) {
 
 TEST_F(Secured, RecordsMayFollowThePingAtOnce) {
   start(kKey);
-  Client client(port_);
+  SocketClient client(port_);
   const auto pong = shake_hands(client, {"secret", "me"}, {}, line("at once"));
   ASSERT_TRUE(pong && pong->accepted);
   EXPECT_TRUE(run_until([&] { return sink_.records.size() == 1; }));
@@ -103,7 +78,7 @@ TEST_F(Secured, RecordsMayFollowThePingAtOnce) {
 
 TEST_F(Secured, AWrongKeyIsToldAndClosed) {
   start(kKey);
-  Client client(port_);
+  SocketClient client(port_);
   const auto pong = shake_hands(client, {"guess", "me"}, {}, line("smuggled"));
   ASSERT_TRUE(pong);
   EXPECT_FALSE(pong->accepted);
@@ -115,10 +90,10 @@ TEST_F(Secured, AWrongKeyIsToldAndClosed) {
 
 TEST_F(Secured, UsersNeedTheirPassword) {
   start(kUsers);
-  Client bob(port_);
+  SocketClient bob(port_);
   const auto welcome = shake_hands(bob, {"secret", "me"}, {"bob", "b pw"});
   ASSERT_TRUE(welcome && welcome->accepted);
-  Client nobody(port_);
+  SocketClient nobody(port_);
   const auto refusal = shake_hands(nobody, {"secret", "me"});
   ASSERT_TRUE(refusal);
   EXPECT_EQ(refusal->reason, "username/password mismatch");
@@ -126,7 +101,7 @@ TEST_F(Secured, UsersNeedTheirPassword) {
 
 TEST_F(Secured, RecordsWithoutAHandshakeAreNotTaken) {
   start(kKey);
-  Client client(port_);
+  SocketClient client(port_);
   client.send_some(line("just so"));
   EXPECT_TRUE(run_until([&] { return client.closed_by_server(); }));
   EXPECT_TRUE(sink_.records.empty());
@@ -135,10 +110,10 @@ TEST_F(Secured, RecordsWithoutAHandshakeAreNotTaken) {
 
 TEST_F(Secured, AReplayedPingIsRefused) {
   start(kKey);
-  Client first(port_);
+  SocketClient first(port_);
   const auto pong = shake_hands(first, {"secret", "me"});
   ASSERT_TRUE(pong && pong->accepted);
-  Client second(port_);
+  SocketClient second(port_);
   ASSERT_TRUE(receive<Hello>(second, decode_hello));
   second.send_some(encode(ping_));  // of the first, with another nonce
   const auto refusal = receive<Pong>(second, decode_pong);
@@ -148,8 +123,8 @@ TEST_F(Secured, AReplayedPingIsRefused) {
 
 TEST_F(Secured, WhoSaysNothingIsClosedInTime) {
   start(kKey, {.handshake_wait_max = Milliseconds(300)});
-  Client silent(port_);
-  Client slow(port_);
+  SocketClient silent(port_);
+  SocketClient slow(port_);
   ASSERT_TRUE(receive<Hello>(slow, decode_hello));
   slow.send_some(encode(Ping{}).substr(0, 5));
   EXPECT_TRUE(run_until([&] { return silent.closed_by_server() && slow.closed_by_server(); }));
@@ -158,7 +133,7 @@ TEST_F(Secured, WhoSaysNothingIsClosedInTime) {
 
 TEST_F(Secured, WhoIsInHasNoDeadlineAnyMore) {
   start(kKey, {.handshake_wait_max = Milliseconds(300)});
-  Client client(port_);
+  SocketClient client(port_);
   const auto pong = shake_hands(client, {"secret", "me"});
   ASSERT_TRUE(pong && pong->accepted);
   loop_.restart();
@@ -170,7 +145,7 @@ TEST_F(Secured, WhoIsInHasNoDeadlineAnyMore) {
 TEST_F(Secured, ConnectingAndClosingIsSilent) {
   start(kKey);
   {
-    Client probe(port_);
+    SocketClient probe(port_);
   }
   EXPECT_TRUE(run_until([&] {
     return metrics_.connections_accepted.get() == 1 && metrics_.connections_open.get() == 0;
@@ -180,7 +155,7 @@ TEST_F(Secured, ConnectingAndClosingIsSilent) {
 
 TEST_F(Secured, AnEndlessPingIsCutOff) {
   start(kKey);
-  Client client(port_);
+  SocketClient client(port_);
   ASSERT_TRUE(receive<Hello>(client, decode_hello));
   client.send_some("\x96\xa4PING\xdb\x7f\xff\xff\xff" + std::string(8000, 'x'));
   EXPECT_TRUE(run_until([&] { return client.closed_by_server(); }));

@@ -1,14 +1,11 @@
 // The server with real sockets: connections, acks, backpressure, memory, shutdown.
 #include <gtest/gtest.h>
 
-#include <boost/asio/io_context.hpp>
 #include <random>
 
 #include "input/forward/frame_builder.h"
 #include "input/forward/reference_decoder.h"
-#include "input/forward/server.h"
-#include "input/forward/test_client.h"
-#include "input/recording_sink.h"
+#include "input/forward/server_loop.h"
 
 namespace noroshi::forward {
 namespace {
@@ -19,44 +16,13 @@ const std::string kSeconds = integer(1'700'000'000);
 
 std::string ack_of(std::string_view id) { return map({text("ack"), text(id)}); }
 
-class Forward : public testing::Test {
+class Forward : public ServerLoop {
  protected:
-  ~Forward() override { server_.reset(); }
-
   void start(ServerOptions options = {}) {
     options.clock = clock_;
-    auto listener = StreamListener::listen_tcp(loop_, "127.0.0.1", 0);
-    ASSERT_TRUE(listener) << listener.error().message;
-    port_ = (*listener)->port();
-    server_ = std::make_unique<Server>(loop_, std::move(options), sink_, metrics_);
-    server_->serve(*std::move(listener));
+    serve(std::move(options));
   }
-  // Runs the loop until `done` or five seconds are over.
-  template <typename Done>
-  bool run_until(Done done) {
-    const auto deadline = std::chrono::steady_clock::now() + 5s;
-    while (!done()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      loop_.restart();
-      loop_.run_one_for(5ms);
-    }
-    return true;
-  }
-  bool run_until_records(size_t count) {
-    return run_until([&] { return sink_.records.size() >= count; });
-  }
-  void run_for(std::chrono::milliseconds time) {
-    loop_.restart();
-    loop_.run_for(time);
-  }
-  // Sends all of it, the loop running meanwhile.
-  void send(Client& client, std::string_view bytes) {
-    ASSERT_TRUE(run_until([&] {
-      bytes.remove_prefix(client.send_some(bytes));
-      return bytes.empty();
-    }));
-  }
-  std::string receive(Client& client, size_t bytes) {
+  std::string receive(SocketClient& client, size_t bytes) {
     std::string all;
     (void)run_until([&] {
       all += client.received();
@@ -68,17 +34,12 @@ class Forward : public testing::Test {
     return array({text(tag), event_time(1'700'000'000, 5), log_record(content), map({})});
   }
 
-  boost::asio::io_context loop_;
-  RecordingSink sink_;
-  InputMetrics metrics_;
   const Clock* clock_ = &system_clock();
-  uint16_t port_ = 0;
-  std::unique_ptr<Server> server_;
 };
 
 TEST_F(Forward, WhatOneReadBroughtIsOneChunkPerTag) {
   start();
-  Client client(port_);
+  SocketClient client(port_);
   std::string frames;
   for (int n = 0; n < 300; ++n) frames += line(n % 3 == 0 ? "a" : "b", std::to_string(n));
   send(client, frames);
@@ -103,7 +64,7 @@ TEST_F(Forward, WhatOneReadBroughtIsOneChunkPerTag) {
 
 TEST_F(Forward, EveryByteMayArriveAlone) {
   start();
-  Client client(port_);
+  SocketClient client(port_);
   const std::string stream =
       line("a", "first") +
       array({text("b"), array({array({kSeconds, log_record("second")})}), ack_option("id")}) +
@@ -122,7 +83,7 @@ TEST_F(Forward, EveryByteMayArriveAlone) {
 TEST_F(Forward, AcksComeAfterTheSinkHasStoredAndOnlyForChunkOptions) {
   start();
   sink_.hold_acks = true;
-  Client client(port_);
+  SocketClient client(port_);
   send(client, line("a", "without") +
                    packed("a", array({kSeconds, log_record("x")}), ack_option("one")) +
                    array({text("b"), kSeconds, log_record("y"), ack_option("two")}));
@@ -137,7 +98,7 @@ TEST_F(Forward, ARepeatedChunkIsAcknowledgedAndStoredOnce) {
   start();
   const std::string frame = packed("a", array({kSeconds, log_record("x")}), ack_option("same"));
   for (int n = 0; n < 3; ++n) {
-    Client client(port_);  // as after a reconnect
+    SocketClient client(port_);  // as after a reconnect
     send(client, frame + frame);
     EXPECT_EQ(receive(client, 2 * ack_of("same").size()), ack_of("same") + ack_of("same"));
   }
@@ -149,7 +110,7 @@ TEST_F(Forward, ADuplicateWhileTheFirstIsHeldIsAcknowledgedWithIt) {
   start();
   sink_.hold_acks = true;
   const std::string frame = packed("a", array({kSeconds, log_record("x")}), ack_option("same"));
-  Client first(port_), second(port_);
+  SocketClient first(port_), second(port_);
   send(first, frame);
   ASSERT_TRUE(run_until_records(1));
   send(second, frame);
@@ -163,7 +124,7 @@ TEST_F(Forward, ADuplicateWhileTheFirstIsHeldIsAcknowledgedWithIt) {
 
 TEST_F(Forward, ABrokenChunkIsStoredAsFarAsItGoesOnceAndNeverAcknowledged) {
   start();
-  Client client(port_);
+  SocketClient client(port_);
   const std::string frame = packed(
       "a", array({kSeconds, log_record("good")}) + "\x07" + array({kSeconds, log_record("too")}),
       ack_option("bad"));
@@ -178,7 +139,7 @@ TEST_F(Forward, ABrokenChunkIsStoredAsFarAsItGoesOnceAndNeverAcknowledged) {
 
 TEST_F(Forward, WhileTheSinkIsFullNothingIsReadAndNobodyIsClosed) {
   start();
-  Client one(port_), two(port_);
+  SocketClient one(port_), two(port_);
   send(one, packed("a", array({kSeconds, log_record("before")}), ack_option("0")));
   ASSERT_TRUE(run_until_records(1));
   EXPECT_EQ(receive(one, ack_of("0").size()), ack_of("0"));
@@ -199,7 +160,7 @@ TEST_F(Forward, WhileTheSinkIsFullNothingIsReadAndNobodyIsClosed) {
 
 TEST_F(Forward, AFullSinkInTheMiddleOfAReadLosesAndRepeatsNothing) {
   start();
-  Client client(port_), other(port_);
+  SocketClient client(port_), other(port_);
   std::string entries;
   for (int n = 0; n < 20'000; ++n)
     entries += array({kSeconds, log_record(std::to_string(n) + std::string(200, '.'))});
@@ -235,7 +196,7 @@ TEST_F(Forward, ABrokenSinkIsTriedAgainAndTheRecordsAreKept) {
   start();
   sink_.break_with(ErrorCode::Io);
   sink_.fail_acks = false;
-  Client client(port_);
+  SocketClient client(port_);
   send(client, packed("a", array({kSeconds, log_record("x")}), ack_option("id")));
   run_for(50ms);
   EXPECT_EQ(client.received(), "");
@@ -248,7 +209,7 @@ TEST_F(Forward, ABrokenSinkIsTriedAgainAndTheRecordsAreKept) {
 TEST_F(Forward, RecordsTheSinkCanNeverTakeAreDroppedAndNotAcknowledged) {
   start();
   sink_.break_with(ErrorCode::InvalidArgument);
-  Client client(port_);
+  SocketClient client(port_);
   send(client, packed("a", array({kSeconds, log_record("x")}), ack_option("id")));
   ASSERT_TRUE(run_until([&] { return metrics_.malformed.get() == 1; }));
   sink_.break_with(std::nullopt);
@@ -261,7 +222,7 @@ TEST_F(Forward, OtherProtocolsAreClosedAfterWhatCameBefore) {
   start();
   for (const std::string& bytes : {std::string("GET / HTTP/1.1\r\n\r\n"),
                                    std::string("[\"tag\",1,{}]"), std::string("\x16\x03\x01")}) {
-    Client client(port_);
+    SocketClient client(port_);
     const size_t before = sink_.records.size();
     send(client, line("a", "good") + bytes);
     ASSERT_TRUE(run_until_records(before + 1));
@@ -272,7 +233,7 @@ TEST_F(Forward, OtherProtocolsAreClosedAfterWhatCameBefore) {
 
 TEST_F(Forward, TooLargeAFrameIsRefusedFromItsHeader) {
   start({.frame_bytes_max = 1 << 20});
-  Client client(port_);
+  SocketClient client(port_);
   send(client, line("a", "good") + std::string("\x92\xa1"
                                                "a\xc6\x40\x00\x00\x00",
                                                8));
@@ -283,7 +244,7 @@ TEST_F(Forward, TooLargeAFrameIsRefusedFromItsHeader) {
 
 TEST_F(Forward, AFrameOfEightMegabytesAsFluentdSendsThem) {
   start();
-  Client client(port_);
+  SocketClient client(port_);
   std::string entries;
   int count = 0;
   for (; entries.size() < 8 << 20; ++count)
@@ -300,7 +261,7 @@ TEST_F(Forward, UnfinishedFramesOfAllConnectionsShareABoundedMemory) {
   start({.frame_bytes_max = 1 << 20, .unfinished_bytes_max = 2 << 20});
   const std::string body(900'000, 'x');
   const std::string frame = packed("a", array({kSeconds, log_record(body)}), ack_option("id"));
-  std::vector<Client> clients;
+  std::vector<SocketClient> clients;
   for (int n = 0; n < 12; ++n) clients.emplace_back(port_);
   std::vector<size_t> sent(clients.size());
   size_t most = 0;
@@ -327,7 +288,7 @@ TEST_F(Forward, UnfinishedFramesOfAllConnectionsShareABoundedMemory) {
   })) << sink_.records.size();
   EXPECT_LT(most, (3u << 20) + (300u << 10));
   EXPECT_EQ(server_->budget().used(), 0u);
-  for (Client& client : clients) EXPECT_FALSE(client.closed_by_server());
+  for (SocketClient& client : clients) EXPECT_FALSE(client.closed_by_server());
 }
 
 TEST_F(Forward, WhoHoldsUpOthersWithAnUnfinishedFrameIsRefusedInTheEnd) {
@@ -335,7 +296,7 @@ TEST_F(Forward, WhoHoldsUpOthersWithAnUnfinishedFrameIsRefusedInTheEnd) {
       {.frame_bytes_max = 1 << 20, .unfinished_bytes_max = 1 << 20, .unfinished_wait_max = 100ms});
   const std::string frame =
       packed("a", array({kSeconds, log_record(std::string(900'000, 'x'))}), map({}));
-  Client slow_one(port_), slow_two(port_), slow_three(port_), honest(port_);
+  SocketClient slow_one(port_), slow_two(port_), slow_three(port_), honest(port_);
   const std::string_view most = std::string_view(frame).substr(0, frame.size() / 2);
   std::string_view rest_one = most, rest_two = most, rest_three = most;
   for (int n = 0; n < 50; ++n) {
@@ -361,7 +322,7 @@ TEST_F(Forward, SlowSendersCostThemselvesTheirConnectionAndNobodyElseAnything) {
       {.frame_bytes_max = 1 << 20, .unfinished_bytes_max = 1 << 20, .unfinished_wait_max = 300ms});
   const std::string frame =
       packed("a", array({kSeconds, log_record(std::string(600'000, 'x'))}), map({}));
-  std::vector<Client> slow;
+  std::vector<SocketClient> slow;
   for (int n = 0; n < 20; ++n) slow.emplace_back(port_);
   std::vector<size_t> sent(slow.size());
   const auto trickle = [&](size_t bytes) {
@@ -375,7 +336,7 @@ TEST_F(Forward, SlowSendersCostThemselvesTheirConnectionAndNobodyElseAnything) {
   for (int n = 0; n < 20; ++n) trickle(20'000);
   ASSERT_GT(server_->budget().used(), server_->budget().limit());
 
-  Client small(port_), large(port_);
+  SocketClient small(port_), large(port_);
   for (size_t n = 1; n <= 50; ++n) {
     send(small, line("small", "good"));
     EXPECT_TRUE(run_until_records(n)) << "the small frame waits for the slow senders";
@@ -396,7 +357,7 @@ TEST_F(Forward, SlowSendersCostThemselvesTheirConnectionAndNobodyElseAnything) {
 
 TEST_F(Forward, APeerThatDoesNotReadItsAcksIsReadNoMoreAndRefusedInTheEnd) {
   start({.ack_wait_max = 300ms});
-  Client client(port_);
+  SocketClient client(port_);
   std::string frames;
   for (int n = 0; n < 1000; ++n)
     frames += array({text("a"), array({}), ack_option(std::string(900, 'i') + std::to_string(n))});
@@ -419,7 +380,7 @@ TEST_F(Forward, TheTagComesFromPrefixOptionOrClient) {
                                                {"fixed", "pre.", "pre.client"}}) {
     sink_.records.clear();
     start({.tag = tag, .tag_prefix = prefix});
-    Client client(port_);
+    SocketClient client(port_);
     send(client, line("client", "x"));
     ASSERT_TRUE(run_until_records(1));
     EXPECT_EQ(sink_.records[0].tag, want);
@@ -429,11 +390,11 @@ TEST_F(Forward, TheTagComesFromPrefixOptionOrClient) {
 
 TEST_F(Forward, CloseTakesWhatTheKernelStillHolds) {
   start();
-  Client connected(port_);
+  SocketClient connected(port_);
   send(connected, line("a", "1"));
   ASSERT_TRUE(run_until_records(1));
   // Neither the loop nor accept() sees any of this before close().
-  Client queued(port_);
+  SocketClient queued(port_);
   queued.send_some(line("b", "queued") + line("b", "too"));
   std::string more;
   for (int n = 0; n < 5000; ++n) more += line("a", "last words " + std::to_string(n));
@@ -451,7 +412,7 @@ TEST_F(Forward, CloseTakesWhatTheKernelStillHolds) {
 TEST_F(Forward, AcksThatFiltersGiveBackAtTheEndAreWritten) {
   start();
   sink_.hold_acks = true;
-  Client client(port_);
+  SocketClient client(port_);
   send(client, packed("a", array({kSeconds, log_record("held")}), ack_option("id")));
   ASSERT_TRUE(run_until_records(1));
   server_->close();
@@ -463,7 +424,7 @@ TEST_F(Forward, AcksThatFiltersGiveBackAtTheEndAreWritten) {
 
 TEST_F(Forward, CloseWithAFullSinkAcknowledgesNothing) {
   start();
-  Client client(port_);
+  SocketClient client(port_);
   send(client, line("a", "1"));
   ASSERT_TRUE(run_until_records(1));
   client.send_some(packed("a", array({kSeconds, log_record("end")}), ack_option("id")));
@@ -478,7 +439,7 @@ TEST_F(Forward, BusyWhileAPeerIsConnectedAndShortlyAfter) {
   start();
   EXPECT_FALSE(server_->busy());
   {
-    Client client(port_);
+    SocketClient client(port_);
     send(client, line("a", "1"));
     ASSERT_TRUE(run_until_records(1));
     EXPECT_TRUE(server_->busy());
@@ -490,7 +451,7 @@ TEST_F(Forward, BusyWhileAPeerIsConnectedAndShortlyAfter) {
 
 TEST_F(Forward, ConnectAndCloseIsSilent) {
   start();
-  for (int n = 0; n < 10; ++n) Client(port_).close();
+  for (int n = 0; n < 10; ++n) SocketClient(port_).close();
   EXPECT_TRUE(run_until([&] {
     return metrics_.connections_accepted.get() == 10 && metrics_.connections_open.get() == 0;
   }));
@@ -499,7 +460,7 @@ TEST_F(Forward, ConnectAndCloseIsSilent) {
 
 TEST_F(Forward, AnEndInTheMiddleOfAFrameIsCounted) {
   start();
-  Client client(port_);
+  SocketClient client(port_);
   const std::string frame = line("a", "1");
   client.send_some(frame + frame.substr(0, frame.size() - 1));
   client.close();
@@ -512,7 +473,7 @@ TEST_F(Forward, AnEndInTheMiddleOfAFrameIsCounted) {
 
 TEST_F(Forward, BeyondTheMostConnectionsTheKernelQueues) {
   start({.connections_max = 2});
-  std::vector<Client> clients;
+  std::vector<SocketClient> clients;
   for (int n = 0; n < 4; ++n) {
     clients.emplace_back(port_);
     clients.back().send_some(line("a", std::to_string(n)));
@@ -528,7 +489,7 @@ TEST_F(Forward, RandomPiecesOverManyConnections) {
   const uint64_t seed = std::random_device()();
   SCOPED_TRACE(seed);
   std::mt19937_64 random(seed);
-  std::vector<Client> clients;
+  std::vector<SocketClient> clients;
   std::vector<std::string> streams(8);
   size_t total = 0;
   for (size_t n = 0; n < streams.size(); ++n) {
