@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "input/framed_messages.h"
 #include "input/json_messages.h"
 #include "input/line_messages.h"
 #include "record/msgpack_reader.h"
@@ -13,33 +14,18 @@
 namespace noroshi {
 namespace {
 
+constexpr size_t kMessageMax = 64;
+
 std::unique_ptr<Framer> framer(uint8_t kind) {
   static const std::string separators[] = {"\n", "||"};
-  if (kind % 3 == 0) return std::make_unique<JsonFramer>(64);
-  return std::make_unique<SeparatorFramer>(separators[kind % 2], 64);
+  if (kind % 3 == 0) return std::make_unique<JsonFramer>(kMessageMax);
+  return std::make_unique<SeparatorFramer>(separators[kind % 2], kMessageMax);
 }
 
 std::vector<std::string> messages(uint8_t kind, std::string_view text, size_t piece) {
-  const auto each = framer(kind);
-  std::vector<std::string> out;
-  std::string held;
-  const auto drain = [&](bool end) {
-    for (;;) {
-      const Found found = each->next(held, end);
-      CHECK(found.bytes <= held.size(), "it took more than there was");
-      if (found.kind == Found::Kind::Message) {
-        CHECK(found.message.size() <= 64, "longer than the limit");
-        out.emplace_back(found.message);
-      }
-      held.erase(0, found.bytes);
-      if (found.kind == Found::Kind::Incomplete) return;
-    }
-  };
-  for (; !text.empty(); text.remove_prefix(std::min(piece, text.size()))) {
-    held += text.substr(0, piece);
-    drain(false);
-  }
-  drain(true);
+  const auto out = framed_messages(*framer(kind), text, piece);
+  for (const std::string& message : out)
+    CHECK(message.size() <= kMessageMax, "longer than the limit");
   return out;
 }
 
@@ -54,7 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const bool json = data[0] % 3 == 0;
   // A document longer than the limit that is broken as well is resynchronised at what is still
   // there: only documents within the limit must be the same.
-  if (!json || text.size() <= 64) {
+  if (!json || text.size() <= kMessageMax) {
     CHECK(messages(data[0], text, 1 + data[1]) == whole, "pieces make a difference");
   }
   static JsonReader json_reader("source", system_clock());

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "input/framed_messages.h"
 #include "input/syslog/syslog_framer.h"
 
 namespace {
@@ -11,26 +12,11 @@ namespace {
 std::vector<std::string> messages(noroshi::syslog::Framing framing, std::string_view text,
                                   size_t piece) {
   using namespace noroshi;
-  syslog::SyslogFramer framer(framing, 32);
-  std::vector<std::string> out;
-  std::string held;
-  const auto drain = [&](bool end) {
-    for (;;) {
-      const Found found = framer.next(held, end);
-      CHECK(found.bytes <= held.size(), "it took more than there was");
-      if (found.kind == Found::Kind::Message) {
-        CHECK(found.message.size() <= 32, "longer than the limit");
-        out.emplace_back(found.message);
-      }
-      held.erase(0, found.bytes);
-      if (found.kind == Found::Kind::Incomplete) return;
-    }
-  };
-  for (; !text.empty(); text.remove_prefix(std::min(piece, text.size()))) {
-    held += text.substr(0, piece);
-    drain(false);
-  }
-  drain(true);
+  constexpr size_t kMessageMax = 32;
+  syslog::SyslogFramer framer(framing, kMessageMax);
+  const auto out = framed_messages(framer, text, piece);
+  for (const std::string& message : out)
+    CHECK(message.size() <= kMessageMax, "longer than the limit");
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "config/diagnostics.h"
+#include "input/framed_messages.h"
 #include "input/socket_client.h"
 #include "input/syslog/syslog_framer.h"
 #include "input/test_section.h"
@@ -24,24 +25,7 @@ using Texts = std::vector<std::string>;
 Texts messages(Framing framing, std::string_view text, size_t piece = 1000, size_t max = 100,
                size_t* problems = nullptr) {
   SyslogFramer framer(framing, max);
-  Texts out;
-  std::string held;
-  const auto drain = [&](bool end) {
-    for (;;) {
-      const Found found = framer.next(held, end);
-      EXPECT_LE(found.bytes, held.size());
-      if (found.kind == Found::Kind::Message) out.emplace_back(found.message);
-      if (problems != nullptr && !found.problem.empty()) ++*problems;
-      held.erase(0, found.bytes);
-      if (found.kind == Found::Kind::Incomplete) return;
-    }
-  };
-  for (; !text.empty(); text.remove_prefix(std::min(piece, text.size()))) {
-    held += text.substr(0, piece);
-    drain(false);
-  }
-  drain(true);
-  return out;
+  return framed_messages(framer, text, piece, problems);
 }
 
 TEST(SyslogFramer, BothFramingsInOneStream) {
