@@ -1,10 +1,6 @@
 #include "input/exec/exec.h"
 
-#include "config/diagnostics.h"
-#include "input/socket_client.h"
-#include "input/test_section.h"
-#include "net/listener_registry.h"
-#include "parser/parser_registry.h"
+#include "input/plugin_loop.h"
 #include "record/json_record.h"
 
 namespace noroshi {
@@ -12,28 +8,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class Exec : public InputLoop {
+class Exec : public PluginLoop {
  protected:
-  std::optional<MadeInput> make(std::vector<std::pair<std::string, std::string>> properties) {
-    properties.insert(properties.begin(), {"Name", "exec"});
-    InputContext context{.parsers = parsers_, .listeners = listeners_, .instance_name = "exec.0"};
-    return kExecInput.make(section_of(properties), context, diagnostics_);
-  }
-  void start(std::vector<std::pair<std::string, std::string>> properties) {
-    auto made = make(std::move(properties));
-    ASSERT_TRUE(made) << diagnostics_.render();
-    input_ = std::move(made->input);
-    ASSERT_TRUE(input_->bind(loop_));
-    input_->start(sink_, metrics_);
-  }
+  Exec() : PluginLoop(kExecInput) {}
+
   bool run_until_end() {
     return run_until([&] { return input_->ended(); });
   }
-
-  ParserRegistry parsers_;
-  ListenerRegistry listeners_;
-  Diagnostics diagnostics_;
-  std::unique_ptr<Input> input_;
 };
 
 TEST_F(Exec, LinesOfOneRun) {

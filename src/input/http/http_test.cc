@@ -2,13 +2,9 @@
 
 #include <thread>
 
-#include "config/diagnostics.h"
 #include "input/forward/frame_builder.h"
 #include "input/http/http_body.h"
-#include "input/socket_client.h"
-#include "input/test_section.h"
-#include "net/listener_registry.h"
-#include "parser/parser_registry.h"
+#include "input/plugin_loop.h"
 #include "record/json_record.h"
 
 namespace noroshi {
@@ -16,21 +12,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class Http : public InputLoop {
+class Http : public ListeningLoop {
  protected:
-  void start(std::vector<std::pair<std::string, std::string>> properties = {}) {
-    properties.insert(properties.begin(),
-                      {{"Name", "http"}, {"Listen", "127.0.0.1"}, {"Port", "0"}});
-    InputContext context{.parsers = parsers_, .listeners = listeners_, .instance_name = "http.0"};
-    Diagnostics diagnostics;
-    auto made = kHttpInput.make(section_of(properties), context, diagnostics);
-    ASSERT_TRUE(made) << diagnostics.render();
-    input_ = std::move(made->input);
-    ASSERT_TRUE(input_->bind(loop_));
-    input_->start(sink_, metrics_);
-    const std::string address = input_->listening_on();
-    port_ = static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
-  }
+  Http() : ListeningLoop(kHttpInput) {}
+
   static std::string request(std::string_view path, std::string_view body,
                              std::string_view type = "application/json",
                              std::string_view headers = "") {
@@ -52,11 +37,6 @@ class Http : public InputLoop {
     send(client, text);
     return answer(client, whole);
   }
-
-  ParserRegistry parsers_;
-  ListenerRegistry listeners_;
-  std::unique_ptr<Input> input_;
-  uint16_t port_ = 0;
 };
 
 TEST_F(Http, ObjectsArraysAndLinesBecomeRecords) {

@@ -4,14 +4,10 @@
 
 #include <random>
 
-#include "config/diagnostics.h"
 #include "input/forward/frame_builder.h"
 #include "input/opentelemetry/opentelemetry.h"
 #include "input/opentelemetry/otlp_logs.h"
-#include "input/socket_client.h"
-#include "input/test_section.h"
-#include "net/listener_registry.h"
-#include "parser/parser_registry.h"
+#include "input/plugin_loop.h"
 #include "record/json_record.h"
 #include "record/json_writer.h"
 
@@ -271,22 +267,10 @@ TEST(Otlp, ALargeResourceIsNotMultipliedWithoutBound) {
   EXPECT_FALSE(decode(bytes(1, bytes(1, resource) + bytes(2, records)), false).ok);
 }
 
-class OtlpInput : public InputLoop {
+class OtlpInput : public ListeningLoop {
  protected:
-  void start(std::vector<std::pair<std::string, std::string>> properties = {}) {
-    properties.insert(properties.begin(),
-                      {{"Name", "opentelemetry"}, {"Listen", "127.0.0.1"}, {"Port", "0"}});
-    InputContext context{
-        .parsers = parsers_, .listeners = listeners_, .instance_name = "opentelemetry.0"};
-    Diagnostics diagnostics;
-    auto made = kOpentelemetryInput.make(section_of(properties), context, diagnostics);
-    ASSERT_TRUE(made) << diagnostics.render();
-    input_ = std::move(made->input);
-    ASSERT_TRUE(input_->bind(loop_));
-    input_->start(sink_, metrics_);
-    const std::string address = input_->listening_on();
-    port_ = static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
-  }
+  OtlpInput() : ListeningLoop(kOpentelemetryInput) {}
+
   std::string ask(std::string_view path, std::string_view body, std::string_view type,
                   std::string_view headers = "") {
     SocketClient client(port_);
@@ -300,11 +284,6 @@ class OtlpInput : public InputLoop {
     }));
     return all;
   }
-
-  ParserRegistry parsers_;
-  ListenerRegistry listeners_;
-  std::unique_ptr<Input> input_;
-  uint16_t port_ = 0;
 };
 
 TEST_F(OtlpInput, LogsAreStoredThenAcknowledgedAndOtherSignalsRefused) {

@@ -2,31 +2,19 @@
 
 #include <set>
 
-#include "config/diagnostics.h"
-#include "input/socket_client.h"
-#include "input/test_section.h"
-#include "net/listener_registry.h"
-#include "parser/parser_registry.h"
+#include "input/plugin_loop.h"
 
 namespace noroshi {
 namespace {
 
-using Random = InputLoop;
+class Random : public PluginLoop {
+ protected:
+  Random() : PluginLoop(kRandomInput) {}
+};
 
 TEST_F(Random, SamplesAndTheEnd) {
-  ParserRegistry parsers;
-  ListenerRegistry listeners;
-  InputContext context{.parsers = parsers, .listeners = listeners, .instance_name = "random.0"};
-  Diagnostics diagnostics;
-  auto made = kRandomInput.make(section_of({{"Name", "random"},
-                                            {"Samples", "5"},
-                                            {"Interval_Sec", "0"},
-                                            {"Interval_NSec", "1000000"}}),
-                                context, diagnostics);
-  ASSERT_TRUE(made) << diagnostics.render();
-  ASSERT_TRUE(made->input->bind(loop_));
-  made->input->start(sink_, metrics_);
-  EXPECT_TRUE(run_until([&] { return made->input->ended(); }));
+  start({{"Samples", "5"}, {"Interval_Sec", "0"}, {"Interval_NSec", "1000000"}});
+  EXPECT_TRUE(run_until([&] { return input_->ended(); }));
   ASSERT_EQ(sink_.records.size(), 5u);
   std::set<std::string> values;
   for (const RecordedRecord& each : sink_.records) {

@@ -5,13 +5,9 @@
 #include <filesystem>
 #include <random>
 
-#include "config/diagnostics.h"
 #include "input/framed_messages.h"
-#include "input/socket_client.h"
+#include "input/plugin_loop.h"
 #include "input/syslog/syslog_framer.h"
-#include "input/test_section.h"
-#include "net/listener_registry.h"
-#include "parser/parser_registry.h"
 #include "record/json_record.h"
 #include "record/map_pairs.h"
 
@@ -83,31 +79,14 @@ std::string field(std::string_view record, std::string_view name) {
   return "missing";
 }
 
-class Syslog : public InputLoop {
+class Syslog : public ListeningLoop {
  protected:
-  void start(std::vector<std::pair<std::string, std::string>> properties) {
-    properties.insert(properties.begin(),
-                      {{"Name", "syslog"}, {"Listen", "127.0.0.1"}, {"Port", "0"}});
-    Diagnostics diagnostics;
-    auto made = kSyslogInput.make(section_of(properties), context_, diagnostics);
-    ASSERT_TRUE(made) << diagnostics.render();
-    input_ = std::move(made->input);
-    const Status bound = input_->bind(loop_);
-    ASSERT_TRUE(bound) << bound.error().message;
-    input_->start(sink_, metrics_);
-    const std::string address = input_->listening_on();
-    if (!address.starts_with("unix:"))
-      port_ = static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
-  }
+  Syslog() : ListeningLoop(kSyslogInput) {}
+
   std::string value(size_t index, std::string_view name) const {
     return field(sink_.records.at(index).record, name);
   }
 
-  ParserRegistry parsers_;
-  ListenerRegistry listeners_;
-  InputContext context_{.parsers = parsers_, .listeners = listeners_, .instance_name = "syslog.0"};
-  std::unique_ptr<Input> input_;
-  uint16_t port_ = 0;
   const std::string path_ =
       (std::filesystem::temp_directory_path() / ("noroshi-syslog-" + std::to_string(::getpid())))
           .string();

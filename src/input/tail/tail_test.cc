@@ -7,12 +7,8 @@
 #include <fstream>
 #include <random>
 
-#include "config/diagnostics.h"
-#include "input/socket_client.h"
+#include "input/plugin_loop.h"
 #include "input/tail/offset_store.h"
-#include "input/test_section.h"
-#include "net/listener_registry.h"
-#include "parser/parser_registry.h"
 #include "record/json_record.h"
 #include "record/map_pairs.h"
 
@@ -21,7 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
-using Properties = std::vector<std::pair<std::string, std::string>>;
 using Texts = std::vector<std::string>;
 
 std::string field(std::string_view record, std::string_view name) {
@@ -35,11 +30,12 @@ std::string field(std::string_view record, std::string_view name) {
   return "missing";
 }
 
-class Tail : public InputLoop {
+class Tail : public PluginLoop {
  protected:
-  Tail() {
+  Tail() : PluginLoop(kTailInput) {
     fs::create_directories(directory_ / "logs");
     fs::create_directories(directory_ / "state");
+    context_.state_directory = directory_ / "state";
   }
   ~Tail() override {
     input_.reset();
@@ -55,17 +51,7 @@ class Tail : public InputLoop {
     const bool has_path = std::any_of(properties.begin(), properties.end(),
                                       [](const auto& each) { return each.first == "Path"; });
     if (!has_path) properties.emplace_back("Path", path("*.log"));
-    properties.insert(properties.begin(), {"Name", "tail"});
-    InputContext context{.parsers = parsers_,
-                         .listeners = listeners_,
-                         .instance_name = "tail.0",
-                         .state_directory = directory_ / "state"};
-    Diagnostics diagnostics;
-    auto made = kTailInput.make(section_of(properties), context, diagnostics);
-    ASSERT_TRUE(made) << diagnostics.render();
-    input_ = std::move(made->input);
-    ASSERT_TRUE(input_->bind(loop_));
-    input_->start(sink_, metrics_);
+    PluginLoop::start(std::move(properties));
   }
   // As a shutdown does it; what the sink got stays.
   void stop() {
@@ -92,9 +78,6 @@ class Tail : public InputLoop {
   const fs::path directory_ =
       fs::temp_directory_path() / ("noroshi-tail-" + std::to_string(::getpid()) + "-" +
                                    testing::UnitTest::GetInstance()->current_test_info()->name());
-  ParserRegistry parsers_;
-  ListenerRegistry listeners_;
-  std::unique_ptr<Input> input_;
 };
 
 TEST_F(Tail, ReadsWhatIsAppendedAndNewFilesFromTheirStart) {

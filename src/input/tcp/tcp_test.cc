@@ -1,10 +1,6 @@
 #include "input/tcp/tcp.h"
 
-#include "config/diagnostics.h"
-#include "input/socket_client.h"
-#include "input/test_section.h"
-#include "net/listener_registry.h"
-#include "parser/parser_registry.h"
+#include "input/plugin_loop.h"
 #include "record/json_record.h"
 
 namespace noroshi {
@@ -12,27 +8,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class Tcp : public InputLoop {
+class Tcp : public ListeningLoop {
  protected:
-  void start(std::vector<std::pair<std::string, std::string>> properties = {}) {
-    properties.insert(properties.begin(),
-                      {{"Name", "tcp"}, {"Listen", "127.0.0.1"}, {"Port", "0"}});
-    auto made = kTcpInput.make(section_of(properties), context_, diagnostics_);
-    ASSERT_TRUE(made) << diagnostics_.render();
-    input_ = std::move(made->input);
-    ASSERT_TRUE(input_->bind(loop_));
-    input_->start(sink_, metrics_);
-    const std::string address = input_->listening_on();
-    port_ = static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
-  }
-  std::string record(size_t index) const { return sink_.records.at(index).record; }
+  Tcp() : ListeningLoop(kTcpInput) {}
 
-  ParserRegistry parsers_;
-  ListenerRegistry listeners_;
-  InputContext context_{.parsers = parsers_, .listeners = listeners_, .instance_name = "tcp.0"};
-  Diagnostics diagnostics_;
-  std::unique_ptr<Input> input_;
-  uint16_t port_ = 0;
+  std::string record(size_t index) const { return sink_.records.at(index).record; }
 };
 
 // Health check C of aws-for-fluent-bit: nc must not hang.

@@ -1,35 +1,14 @@
 #include "input/udp/udp.h"
 
-#include "config/diagnostics.h"
-#include "input/socket_client.h"
-#include "input/test_section.h"
-#include "net/listener_registry.h"
-#include "parser/parser_registry.h"
+#include "input/plugin_loop.h"
 #include "record/json_record.h"
 
 namespace noroshi {
 namespace {
 
-class Udp : public InputLoop {
+class Udp : public ListeningLoop {
  protected:
-  void start(std::vector<std::pair<std::string, std::string>> properties = {}) {
-    properties.insert(properties.begin(),
-                      {{"Name", "udp"}, {"Listen", "127.0.0.1"}, {"Port", "0"}});
-    ParserRegistry parsers;
-    ListenerRegistry listeners;
-    InputContext context{.parsers = parsers, .listeners = listeners, .instance_name = "udp.0"};
-    Diagnostics diagnostics;
-    auto made = kUdpInput.make(section_of(properties), context, diagnostics);
-    ASSERT_TRUE(made) << diagnostics.render();
-    input_ = std::move(made->input);
-    ASSERT_TRUE(input_->bind(loop_));
-    input_->start(sink_, metrics_);
-    const std::string address = input_->listening_on();
-    port_ = static_cast<uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
-  }
-
-  std::unique_ptr<Input> input_;
-  uint16_t port_ = 0;
+  Udp() : ListeningLoop(kUdpInput) {}
 };
 
 TEST_F(Udp, EveryDatagramStandsForItself) {
