@@ -12,10 +12,9 @@
 #include <utility>
 
 #include "config/config_file.h"
-#include "config/config_files.h"
+#include "config/config_reader.h"
 #include "config/laxness.h"
 #include "config/nearest_name.h"
-#include "config/secret_options.h"
 #include "config/values.h"
 
 namespace noroshi {
@@ -65,26 +64,9 @@ std::string nearest_section(std::string_view title) {
   return nearest_name(title, kNames);
 }
 
-class ClassicParser {
+class ClassicParser final : public ConfigReader {
  public:
-  ClassicParser(const ClassicOptions& options, Diagnostics& diagnostics)
-      : options_(options),
-        diagnostics_(diagnostics),
-        set_(options.variables),
-        files_(diagnostics) {}
-
-  Document parse_file(const std::string& path) {
-    main_directory_ = directory_of_file(path);
-    read_file(path, {}, 0);
-    return finish();
-  }
-
-  Document parse_text(std::string name, std::string text) {
-    main_directory_ = options_.working_directory;
-    files_.add_text(text.size());
-    read_text(std::move(name), std::move(text), main_directory_, 0);
-    return finish();
-  }
+  using ConfigReader::ConfigReader;
 
  private:
   // One file being read.
@@ -113,8 +95,7 @@ class ClassicParser {
             static_cast<uint32_t>(length)};
   }
 
-  void read_file(const std::string& path, const SourceLocation& from, size_t depth);
-  void read_text(std::string name, std::string text, std::string directory, size_t depth);
+  void read_text(std::string name, std::string text, std::string directory, size_t depth) override;
   void read_line(File& file, const Line& line);
   void read_directive(File& file, const Line& line, size_t begin);
   void read_include(const File& file, std::string_view path, const SourceLocation& where);
@@ -124,25 +105,11 @@ class ClassicParser {
   void add_property(File& file, const Line& line, size_t begin);
   void check_indent(File& file, const Line& line, size_t begin);
   Section* home_of_key(File& file, const Line& line, size_t begin);
-  Document finish();
 
-  const ClassicOptions& options_;
-  Diagnostics& diagnostics_;
-  Document document_;
-  std::string main_directory_;
-  std::map<std::string, std::string> set_;
-  ConfigFiles files_;
   // What keys at the start of an included file belong to.
   std::optional<size_t> includer_section_;
   bool includer_in_unknown_section_ = false;
 };
-
-void ClassicParser::read_file(const std::string& path, const SourceLocation& from, size_t depth) {
-  std::optional<ConfigFiles::Opened> opened = files_.open(path, from, depth);
-  if (!opened) return;
-  read_text(path, std::move(opened->text), std::move(opened->directory), depth);
-  files_.close(*opened);
-}
 
 void ClassicParser::read_text(std::string name, std::string text, std::string directory,
                               size_t depth) {
@@ -424,15 +391,6 @@ void ClassicParser::add_property(File& file, const Line& line, size_t begin) {
                                  .values = {{.text = std::string(value),
                                              .where = at(file, line, value_begin, value.size()),
                                              .expanded = false}}});
-}
-
-Document ClassicParser::finish() {
-  Variables variables(options_.environment, set_);
-  for (Section& section : document_.sections) variables.expand(section, diagnostics_);
-  document_.environment = std::move(set_);
-  document_.main_directory = std::move(main_directory_);
-  remember_secrets(document_);
-  return std::move(document_);
 }
 
 }  // namespace

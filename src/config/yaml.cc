@@ -11,10 +11,9 @@
 #include <utility>
 
 #include "config/config_file.h"
-#include "config/config_files.h"
+#include "config/config_reader.h"
 #include "config/nearest_name.h"
 #include "config/parse_config.h"
-#include "config/secret_options.h"
 #include "config/values.h"
 #include "config/yaml_names.h"
 #include "config/yaml_tree.h"
@@ -32,26 +31,9 @@ const YamlNode* find_value(const YamlNode& mapping, std::string_view name) {
   return found;
 }
 
-class YamlParser {
+class YamlParser final : public ConfigReader {
  public:
-  YamlParser(const ClassicOptions& options, Diagnostics& diagnostics)
-      : options_(options),
-        diagnostics_(diagnostics),
-        files_(diagnostics),
-        set_(options.variables) {}
-
-  Document parse_file(const std::string& path) {
-    main_directory_ = directory_of_file(path);
-    read_file(path, {}, 0);
-    return finish();
-  }
-
-  Document parse_text(std::string name, std::string text) {
-    main_directory_ = options_.working_directory;
-    files_.add_text(text.size());
-    read_text(std::move(name), std::move(text), main_directory_, 0);
-    return finish();
-  }
+  using ConfigReader::ConfigReader;
 
  private:
   struct File {
@@ -59,14 +41,7 @@ class YamlParser {
     size_t depth;
   };
 
-  void read_file(const std::string& path, const SourceLocation& from, size_t depth) {
-    std::optional<ConfigFiles::Opened> opened = files_.open(path, from, depth);
-    if (!opened) return;
-    read_text(path, std::move(opened->text), std::move(opened->directory), depth);
-    files_.close(*opened);
-  }
-
-  void read_text(std::string name, std::string text, std::string directory, size_t depth) {
+  void read_text(std::string name, std::string text, std::string directory, size_t depth) override {
     const auto source = std::make_shared<const SourceText>(std::move(name), std::move(text));
     document_.files.push_back(source);
     const std::optional<YamlNode> tree = parse_yaml_tree(source, diagnostics_);
@@ -549,21 +524,6 @@ class YamlParser {
     return false;
   }
 
-  Document finish() {
-    Variables variables(options_.environment, set_);
-    for (Section& section : document_.sections) variables.expand(section, diagnostics_);
-    document_.environment = std::move(set_);
-    document_.main_directory = std::move(main_directory_);
-    remember_secrets(document_);
-    return std::move(document_);
-  }
-
-  const ClassicOptions& options_;
-  Diagnostics& diagnostics_;
-  ConfigFiles files_;
-  Document document_;
-  std::string main_directory_;
-  std::map<std::string, std::string> set_;
   std::optional<SourceLocation> service_where_;
   bool known_top_ = false;
 };
