@@ -1,12 +1,10 @@
 // Any text through the classic parser, every table and every value parser. Checked besides memory
 // safety: a value that was not expanded stands in its source exactly where its location says, and
 // rendering never prints a control character.
-#include <cstdlib>
-
 #include "base/check.h"
 #include "config/classic.h"
 #include "config/common_options.h"
-#include "config/service.h"
+#include "config/fuzz_configuration.h"
 
 namespace {
 
@@ -40,25 +38,5 @@ void read_values(const Section& section, Diagnostics& diagnostics) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  constexpr size_t kInputMax = 64 * 1024;
-  if (size > kInputMax) return 0;
-  std::string text(reinterpret_cast<const char*>(data), size);
-  // Without '/' no include leaves this directory, which does not exist.
-  for (char& c : text) {
-    if (c == '/') c = '_';
-  }
-  const EnvironmentLookup environment = [](const std::string& name) -> std::optional<std::string> {
-    if (name.starts_with('U')) return std::nullopt;
-    return name.starts_with('E') ? "" : "value ${" + name + "}";
-  };
-  Diagnostics diagnostics;
-  const Document document = parse_classic_text(
-      "fuzz", std::move(text), diagnostics,
-      {.environment = environment, .working_directory = "/nonexistent", .variables = {}});
-  for (const Section& section : document.sections) read_values(section, diagnostics);
-  static_cast<void>(parse_service(document, diagnostics, environment));
-  for (const char c : diagnostics.render()) {
-    CHECK(static_cast<unsigned char>(c) >= 0x20 || c == '\n', "no control characters");
-  }
-  return 0;
+  return fuzz_configuration(data, size, parse_classic_text, read_values);
 }

@@ -1,12 +1,10 @@
 // Any text through the YAML reader and every table behind it. Checked besides memory safety: a key
 // or value that stands in its source in one piece stands exactly where its location says, rendering
 // never prints a control character, and every value survives being written as YAML and read again.
-#include <cstdlib>
-
 #include "base/check.h"
 #include "config/common_options.h"
+#include "config/fuzz_configuration.h"
 #include "config/parse_config.h"
-#include "config/service.h"
 #include "config/to_yaml.h"
 #include "config/yaml.h"
 
@@ -49,29 +47,15 @@ void check_scalar(const std::string& text) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  constexpr size_t kInputMax = 64 * 1024;
-  if (size > kInputMax) return 0;
-  std::string text(reinterpret_cast<const char*>(data), size);
-  // Without '/' no include leaves this directory, which does not exist.
-  for (char& c : text) {
-    if (c == '/') c = '_';
-  }
-  const EnvironmentLookup environment = [](const std::string& name) -> std::optional<std::string> {
-    if (name.starts_with('U')) return std::nullopt;
-    return name.starts_with('E') ? "" : "value ${" + name + "}";
+  const auto parse = [](std::string name, std::string text, Diagnostics& diagnostics,
+                        const ClassicOptions& options) {
+    static_cast<void>(is_yaml_text(text));
+    return parse_yaml_text(std::move(name), std::move(text), diagnostics, options);
   };
-  static_cast<void>(is_yaml_text(text));
-  Diagnostics diagnostics;
-  const Document document = parse_yaml_text(
-      "fuzz", std::move(text), diagnostics,
-      {.environment = environment, .working_directory = "/nonexistent", .variables = {}});
-  for (const Section& section : document.sections) {
-    read_values(section, diagnostics);
-    for (const Property& property : section.properties) check_scalar(property.value());
-  }
-  static_cast<void>(parse_service(document, diagnostics, environment));
-  for (const char c : diagnostics.render()) {
-    CHECK(static_cast<unsigned char>(c) >= 0x20 || c == '\n', "no control characters");
-  }
-  return 0;
+  return fuzz_configuration(data, size, parse,
+                            [](const Section& section, Diagnostics& diagnostics) {
+                              read_values(section, diagnostics);
+                              for (const Property& property : section.properties)
+                                check_scalar(property.value());
+                            });
 }
