@@ -4,49 +4,27 @@
 #include <simdjson.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <string>
 
 #include "localaws/filter_pattern.h"
-#include "localaws/hashes.h"
+#include "localaws/fuzz_world.h"
 #include "localaws/logs_service.h"
 
 namespace {
 
 using namespace noroshi::localaws;
 
-// One store for the whole run; emptied by the operations themselves and by size below.
-struct World {
-  World() : path(std::filesystem::temp_directory_path() / ("logs-fuzz-" + hex(random_bytes(8)))) {
-    reopen();
-  }
-  ~World() {
-    store.reset();
-    std::filesystem::remove_all(path);
-  }
-  void reopen() {
-    store.reset();
-    std::filesystem::remove_all(path);
-    auto opened = LogsStore::open(path, clock);
-    if (!opened) std::abort();
-    store = *std::move(opened);
-    if (!store->create_group({.name = "g"}) || !store->create_stream("g", "s") ||
-        !store->append("g", "s",
-                       {{1'799'999'999'000, "{\"level\":\"ERROR\"}"}, {1'800'000'000'000, "b"}})) {
-      std::abort();
-    }
-  }
-  std::filesystem::path path;
-  noroshi::ManualClock clock{noroshi::Timestamp(noroshi::Seconds(1'800'000'000))};
-  std::unique_ptr<LogsStore> store;
-  int runs = 0;
-};
+bool fill(LogsStore& store) {
+  return store.create_group({.name = "g"}) && store.create_stream("g", "s") &&
+         store.append("g", "s",
+                      {{1'799'999'999'000, "{\"level\":\"ERROR\"}"}, {1'800'000'000'000, "b"}});
+}
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static World world;
-  if (++world.runs % 1000 == 0) world.reopen();
+  static FuzzWorld<LogsStore> world("logs-fuzz", fill);
+  world.count_run();
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const size_t newline = input.find('\n');
   if (newline == std::string_view::npos) {

@@ -3,49 +3,28 @@
 
 #include <simdjson.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <string>
 
 #include "base/check.h"
-#include "localaws/hashes.h"
+#include "localaws/fuzz_world.h"
 #include "localaws/records_service.h"
 
 namespace {
 
 using namespace noroshi::localaws;
 
-struct World {
-  World()
-      : path(std::filesystem::temp_directory_path() / ("records-fuzz-" + hex(random_bytes(8)))) {
-    reopen();
+bool fill(RecordsStore& store) {
+  for (const auto service : {RecordsService::Firehose, RecordsService::Kinesis}) {
+    if (!store.create(service, "s") || !store.append(service, "s", {{"k", "YQ=="}})) return false;
   }
-  ~World() {
-    store.reset();
-    std::filesystem::remove_all(path);
-  }
-  void reopen() {
-    store.reset();
-    std::filesystem::remove_all(path);
-    auto opened = RecordsStore::open(path, clock);
-    if (!opened) std::abort();
-    store = *std::move(opened);
-    for (const auto service : {RecordsService::Firehose, RecordsService::Kinesis}) {
-      if (!store->create(service, "s") || !store->append(service, "s", {{"k", "YQ=="}}))
-        std::abort();
-    }
-  }
-  std::filesystem::path path;
-  noroshi::ManualClock clock{noroshi::Timestamp(noroshi::Seconds(1'800'000'000))};
-  std::unique_ptr<RecordsStore> store;
-  int runs = 0;
-};
+  return true;
+}
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static World world;
-  if (++world.runs % 1000 == 0) world.reopen();
+  static FuzzWorld<RecordsStore> world("records-fuzz", fill);
+  world.count_run();
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const size_t newline = input.find('\n');
   if (newline == std::string_view::npos || newline == 0) return 0;
