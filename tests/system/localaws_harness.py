@@ -6,7 +6,6 @@ class.
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import unittest
 import urllib.request
@@ -94,14 +93,3 @@ class LocalAwsTest(unittest.TestCase):
             [AWS, *arguments, "--endpoint-url", self.server.url], capture_output=True, text=True, timeout=120,
             env={"PATH": os.environ["PATH"], "HOME": self.temporary.name, "AWS_ACCESS_KEY_ID": KEY,
                  "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_DEFAULT_REGION": REGION, "AWS_PAGER": "", **environment})
-
-
-def run(module):
-    """The tests of a file, or those named on its command line. Ends the process."""
-    suite = unittest.defaultTestLoader.loadTestsFromModule(module)
-    if len(sys.argv) > 1:
-        suite = unittest.defaultTestLoader.loadTestsFromNames(sys.argv[1:], module)
-    result = unittest.TextTestRunner(verbosity=2).run(suite)
-    failed = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - failed} passed, {failed} failed")
-    sys.exit(1 if failed or result.testsRun == 0 else 0)

@@ -5,13 +5,13 @@ Prints "N passed, N failed"; exits 1 if anything failed.
 """
 import gzip
 import json
-import sys
 import time
 
 import boto3
 from botocore.config import Config
 
-from localaws_harness import KEY, REGION, SECRET, LocalAwsTest, run
+from harness import run_tests
+from localaws_harness import KEY, REGION, SECRET, LocalAwsTest
 
 
 class Logs(LocalAwsTest):
@@ -180,4 +180,4 @@ class Logs(LocalAwsTest):
 
 
 if __name__ == "__main__":
-    run(sys.modules[__name__])
+    run_tests()

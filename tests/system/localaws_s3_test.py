@@ -7,7 +7,6 @@ import hashlib
 import io
 import os
 import random
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,7 +16,8 @@ import botocore.awsrequest
 import botocore.credentials
 import botocore.exceptions
 
-from localaws_harness import KEY, REGION, SECRET, LocalAwsTest, run
+from harness import run_tests
+from localaws_harness import KEY, REGION, SECRET, LocalAwsTest
 
 
 class S3(LocalAwsTest):
@@ -253,4 +253,4 @@ class S3(LocalAwsTest):
 
 
 if __name__ == "__main__":
-    run(sys.modules[__name__])
+    run_tests()

@@ -22,7 +22,8 @@ import botocore.exceptions
 import botocore.parsers
 from botocore.config import Config
 
-from localaws_harness import BIN, KEY, REGION, SECRET, LocalAwsTest, Server, run
+from harness import run_tests
+from localaws_harness import BIN, KEY, REGION, SECRET, LocalAwsTest, Server
 
 
 class Identity(LocalAwsTest):
@@ -314,4 +315,4 @@ class Volume(LocalAwsTest):
 
 
 if __name__ == "__main__":
-    run(sys.modules[__name__])
+    run_tests()
