@@ -1,12 +1,10 @@
 #include "output/aws_records/aws_records.h"
 
 #include <fmt/format.h>
-#include <zstd.h>
 
 #include <algorithm>
 
 #include "aws/region.h"
-#include "base/check.h"
 #include "output/aws_destination.h"
 #include "output/aws_records/records_answer.h"
 #include "output/request/http_answer.h"
@@ -21,7 +19,6 @@
 namespace noroshi {
 namespace {
 
-constexpr int kZstdLevel = 3;
 // One request; the whole attempt has longer.
 constexpr Nanoseconds kRequestDeadline = Seconds(60);
 
@@ -108,14 +105,6 @@ bool RecordText::append(std::string& out, Timestamp time, std::string_view recor
 
 // ---- RecordCompressor ---------------------------------------------------------------------------
 
-struct RecordCompressor::Zstd {
-  std::string compressed;
-  std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context{ZSTD_createCCtx(), ZSTD_freeCCtx};
-};
-
-RecordCompressor::RecordCompressor(RecordCompression compression) : compression_(compression) {}
-RecordCompressor::~RecordCompressor() = default;
-
 std::string_view RecordCompressor::compress(std::string_view data) {
   switch (compression_) {
     case RecordCompression::None:
@@ -127,13 +116,7 @@ std::string_view RecordCompressor::compress(std::string_view data) {
     case RecordCompression::Zstd:
       break;
   }
-  if (!zstd_) zstd_ = std::make_unique<Zstd>();
-  zstd_->compressed.resize(ZSTD_compressBound(data.size()));
-  const size_t size =
-      ZSTD_compressCCtx(zstd_->context.get(), zstd_->compressed.data(), zstd_->compressed.size(),
-                        data.data(), data.size(), kZstdLevel);
-  CHECK(!ZSTD_isError(size), "zstd has a buffer of the size it asked for");
-  return std::string_view(zstd_->compressed).substr(0, size);
+  return zstd_.compress(data);
 }
 
 // ---- AwsRecordsSender ---------------------------------------------------------------------------

@@ -14,6 +14,7 @@
 #include "output/plugin.h"
 #include "output/request/gzip.h"
 #include "output/request/item_protocol.h"
+#include "output/request/zstd_buffer.h"
 
 namespace noroshi {
 
@@ -103,16 +104,14 @@ class RecordText {
 // Compresses service records. One per output.
 class RecordCompressor {
  public:
-  explicit RecordCompressor(RecordCompression compression);
-  ~RecordCompressor();
+  explicit RecordCompressor(RecordCompression compression) : compression_(compression) {}
   // Valid until the next call.
   [[nodiscard]] std::string_view compress(std::string_view data);
 
  private:
-  struct Zstd;
   RecordCompression compression_;
   Gzip gzip_;
-  std::unique_ptr<Zstd> zstd_;
+  ZstdBuffer zstd_;
 };
 
 // One request of a service that answers for each record.

@@ -1,25 +1,16 @@
 #include "output/request/http_sender.h"
 
 #include <fmt/format.h>
-#include <zstd.h>
 
 #include <algorithm>
-
-#include "base/check.h"
 
 namespace noroshi {
 namespace {
 
 // Bodies below this are not worth compressing: they fit into one packet anyway.
 constexpr size_t kCompressBytesMin = 1400;
-constexpr int kZstdLevel = 3;
 
 }  // namespace
-
-struct HttpSender::Zstd {
-  std::string compressed;
-  std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context{ZSTD_createCCtx(), ZSTD_freeCCtx};
-};
 
 HttpSender::HttpSender(HttpConnection connection, const AwsEnvironment& environment)
     : connection_(std::move(connection)), environment_(environment) {}
@@ -38,15 +29,10 @@ std::string_view HttpSender::compressed(std::string_view body, std::string_view&
     encoding = "gzip";
     return *smaller;
   }
-  if (!zstd_) zstd_ = std::make_unique<Zstd>();
-  zstd_->compressed.resize(ZSTD_compressBound(body.size()));
-  const size_t size =
-      ZSTD_compressCCtx(zstd_->context.get(), zstd_->compressed.data(), zstd_->compressed.size(),
-                        body.data(), body.size(), kZstdLevel);
-  CHECK(!ZSTD_isError(size), "zstd has a buffer of the size it asked for");
-  if (size >= body.size()) return body;
+  const std::string_view smaller = zstd_.compress(body);
+  if (smaller.size() >= body.size()) return body;
   encoding = "zstd";
-  return std::string_view(zstd_->compressed).substr(0, size);
+  return smaller;
 }
 
 Result<HttpResponse> HttpSender::send(std::string_view path, const Content& content,

@@ -10,6 +10,7 @@
 
 #include "output/request/gzip.h"
 #include "output/request/http_options.h"
+#include "output/request/zstd_buffer.h"
 
 namespace noroshi {
 
@@ -36,7 +37,6 @@ class HttpSender {
   [[nodiscard]] const Clock& clock() const;
 
  private:
-  struct Zstd;
   [[nodiscard]] std::string_view compressed(std::string_view body, std::string_view& encoding);
   [[nodiscard]] Result<HttpResponse> send_signed(std::string_view path, const Content& content,
                                                  HttpHeaders headers, std::string_view body,
@@ -47,7 +47,7 @@ class HttpSender {
   std::unique_ptr<HttpTransport> transport_;
   std::unique_ptr<AwsClient> aws_;
   Gzip gzip_;
-  std::unique_ptr<Zstd> zstd_;
+  ZstdBuffer zstd_;
 };
 
 // The identity of an output that sends there: plugin and URL, never a secret.
