@@ -4,6 +4,7 @@
 
 #include <ctime>
 
+#include "config/json_date_option.h"
 #include "config/values.h"
 #include "record/map_pairs.h"
 #include "record/msgpack_reader.h"
@@ -70,14 +71,8 @@ RecordEncoderOptions make_record_encoder_options(const RecordFormatOptions& opti
   const std::string word = to_lower(made.date_key);
   if (word == "false" || word == "off") made.date_key.clear();
   if (!options.json_date_format.text.empty()) {
-    if (const auto date = parse_json_date_format(options.json_date_format.text)) {
+    if (const auto date = parse_json_date_option(options.json_date_format, diagnostics))
       made.date_format = *date;
-    } else {
-      diagnostics
-          .error(options.json_date_format.where,
-                 fmt::format("\"{}\" is no date format", options.json_date_format.text))
-          .help("possible are double, epoch, epoch_ms, iso8601, java_sql_timestamp");
-    }
   }
   made.gelf = {.timestamp = options.gelf_timestamp_key,
                .host = options.gelf_host_key,

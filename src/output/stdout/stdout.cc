@@ -1,9 +1,9 @@
 #include "output/stdout/stdout.h"
 
-#include <fmt/format.h>
 #include <pthread.h>
 #include <signal.h>
 
+#include "config/json_date_option.h"
 #include "output/text/text_batch.h"
 
 namespace noroshi {
@@ -54,15 +54,8 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   const StdoutOptions options = stdout_option_table().parse(section, diagnostics);
   TextOptions text{.format = options.format, .date_key = options.json_date_key.text};
   if (to_lower(text.date_key) == "false") text.date_key.clear();
-  const auto date_format = parse_json_date_format(options.json_date_format.text);
-  if (date_format) {
-    text.date_format = *date_format;
-  } else {
-    diagnostics
-        .error(options.json_date_format.where,
-               fmt::format("\"{}\" is no date format", options.json_date_format.text))
-        .help("possible are double, epoch, epoch_ms, iso8601, java_sql_timestamp");
-  }
+  if (const auto date = parse_json_date_option(options.json_date_format, diagnostics))
+    text.date_format = *date;
   if (diagnostics.error_count() != errors_before) return std::nullopt;
   return MadeOutput{.output = make_stdout_output(
                         std::move(text), context.flush.value_or(Nanoseconds{}), context.clock),

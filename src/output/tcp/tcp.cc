@@ -6,6 +6,7 @@
 #include "config/accessor_option.h"
 #include "config/diagnostics.h"
 #include "config/document.h"
+#include "config/json_date_option.h"
 #include "output/stream_output.h"
 #include "output/text/text_encoder.h"
 #include "record/msgpack_writer.h"
@@ -124,14 +125,8 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   const TcpOutputOptions options = tcp_output_option_table().parse(section, diagnostics);
   TextOptions text{.date_key = options.json_date_key.text};
   if (to_lower(text.date_key) == "false") text.date_key.clear();
-  if (const auto date = parse_json_date_format(options.json_date_format.text)) {
+  if (const auto date = parse_json_date_option(options.json_date_format, diagnostics))
     text.date_format = *date;
-  } else {
-    diagnostics
-        .error(options.json_date_format.where,
-               fmt::format("\"{}\" is no date format", options.json_date_format.text))
-        .help("possible are double, epoch, epoch_ms, iso8601, java_sql_timestamp");
-  }
   if (options.format == TcpOutputFormat::Json) text.format = TextFormat::Json;
   if (options.format == TcpOutputFormat::JsonLines) text.format = TextFormat::JsonLines;
   if (options.format == TcpOutputFormat::JsonStream) text.format = TextFormat::JsonStream;
