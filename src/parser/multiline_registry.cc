@@ -8,6 +8,7 @@
 #include "config/nearest_name.h"
 #include "config/option_table.h"
 #include "config/place_in.h"
+#include "config/split_list.h"
 #include "parser/multiline.h"
 #include "parser/parser_registry.h"
 
@@ -87,16 +88,6 @@ std::optional<std::vector<Token>> split_rule(std::string_view text) {
     }
     tokens.push_back(std::move(token));
   }
-}
-
-std::vector<std::string> split_list(std::string_view text) {
-  std::vector<std::string> out;
-  for (size_t at = 0; at <= text.size();) {
-    const size_t end = std::min(text.find(',', at), text.size());
-    if (const auto word = trim(text.substr(at, end - at)); !word.empty()) out.emplace_back(word);
-    at = end + 1;
-  }
-  return out;
 }
 
 std::optional<MultilineRule> read_rule(const LocatedText& line, Diagnostics& diagnostics) {

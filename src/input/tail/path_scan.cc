@@ -5,8 +5,6 @@
 #include <glob.h>
 #include <sys/stat.h>
 
-#include "config/values.h"
-
 namespace noroshi::tail {
 namespace {
 
@@ -54,17 +52,6 @@ std::set<std::string> directories_of(const std::vector<std::string>& patterns) {
     if (!has_wildcard(directory)) directories.insert(directory);
   }
   return directories;
-}
-
-std::vector<std::string> split_list(std::string_view text) {
-  std::vector<std::string> items;
-  while (!text.empty()) {
-    const size_t comma = std::min(text.find(','), text.size());
-    const std::string_view item = trim(text.substr(0, comma));
-    if (!item.empty()) items.emplace_back(item);
-    text.remove_prefix(std::min(comma + 1, text.size()));
-  }
-  return items;
 }
 
 Result<FileTag> FileTag::make(std::string tag, const std::string& tag_regex) {

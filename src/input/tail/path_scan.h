@@ -20,9 +20,6 @@ namespace noroshi::tail {
 // The directories in which a new file could match: those without a wildcard in their own name.
 [[nodiscard]] std::set<std::string> directories_of(const std::vector<std::string>& patterns);
 
-// "a, b ,c" without the blanks and empty entries.
-[[nodiscard]] std::vector<std::string> split_list(std::string_view text);
-
 // The tag of a file, as Fluent Bit makes it: in a tag with '*' the path replaces it, with '.' for
 // '/', '\\' and ':'; with a tag_regex, `<name>` becomes that group ('_' if there is none).
 class FileTag {

@@ -5,6 +5,7 @@
 #include "base/fingerprint.h"
 #include "config/diagnostics.h"
 #include "config/option_table.h"
+#include "config/split_list.h"
 #include "input/text_options.h"
 #include "parser/multiline_registry.h"
 #include "parser/parser_registry.h"
@@ -182,14 +183,14 @@ std::optional<MadeInput> make(const Section& section, InputContext& context,
     joiner = make_multiline_joiner(given.multiline_parser, std::move(settings), context.parsers,
                                    context.clock, diagnostics);
   }
-  if (file_tag && tail::split_list(given.path.text).empty()) {
+  if (file_tag && split_list(given.path.text).empty()) {
     diagnostics.error(section.where_of("path"), "tail: path names no file");
   }
   if (diagnostics.error_count() != errors_before) return std::nullopt;
 
-  TailOptions options{.paths = tail::split_list(given.path.text), .tag = *std::move(file_tag)};
+  TailOptions options{.paths = split_list(given.path.text), .tag = *std::move(file_tag)};
   for (const std::string& each : given.exclude_path) {
-    for (std::string& pattern : tail::split_list(each)) options.excluded.push_back(pattern);
+    for (std::string& pattern : split_list(each)) options.excluded.push_back(pattern);
   }
   options.key = given.key;
   options.path_key = given.path_key;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "aws/region.h"
+#include "config/split_list.h"
 #include "output/aws_destination.h"
 #include "output/aws_records/records_answer.h"
 #include "output/request/http_answer.h"
@@ -21,17 +22,6 @@ namespace {
 
 // One request; the whole attempt has longer.
 constexpr Nanoseconds kRequestDeadline = Seconds(60);
-
-std::vector<std::string> split_list(std::string_view text) {
-  std::vector<std::string> words;
-  while (!text.empty()) {
-    const size_t comma = text.find(',');
-    if (const std::string_view word = trim(text.substr(0, comma)); !word.empty())
-      words.emplace_back(word);
-    text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
-  }
-  return words;
-}
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 
+#include "config/split_list.h"
 #include "output/kafka/kafka_producer.h"
 #include "output/request/item_output.h"
 #include "output/request/key_text.h"
@@ -288,19 +289,14 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
                                Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.error_count();
   const KafkaOptions options = kafka_option_table().parse(section, diagnostics);
-  std::vector<std::string> topics;
-  for (std::string_view rest = options.topics; !rest.empty();) {
-    const size_t comma = rest.find(',');
-    const std::string_view topic = trim(rest.substr(0, comma));
-    rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
-    if (topic.empty()) continue;
+  std::vector<std::string> topics = split_list(options.topics);
+  for (const std::string& topic : topics) {
     if (!is_topic_name(topic)) {
       diagnostics.error(section.where_of("topics"),
                         fmt::format("\"{}\" cannot be the name of a topic: 1 to {} characters of "
                                     "a-z A-Z 0-9 . _ -",
                                     topic, kTopicBytesMax));
     }
-    topics.emplace_back(topic);
   }
   if (topics.empty()) diagnostics.error(section.where_of("topics"), "topics names no topic");
   if (options.aws_msk_iam) {

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "config/accessor_option.h"
+#include "config/split_list.h"
 #include "output/request/http_item_protocol.h"
 #include "output/request/item_output.h"
 #include "record/json_writer.h"
@@ -247,17 +248,6 @@ class LokiProtocol final : public HttpItemProtocol {
   std::map<std::string, int, std::less<>> tenants_;  // of the last call: addresses stay
   std::string text_, line_, kept_;
 };
-
-std::vector<std::string_view> split_list(std::string_view text) {
-  std::vector<std::string_view> words;
-  while (!text.empty()) {
-    const size_t comma = text.find(',');
-    if (const std::string_view word = trim(text.substr(0, comma)); !word.empty())
-      words.push_back(word);
-    text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
-  }
-  return words;
-}
 
 class LabelParser {
  public:
