@@ -21,6 +21,7 @@
 
 #include "aws/aws_client.h"
 #include "output/cloudwatch_logs/logs_answer.h"
+#include "output/request/http_answer.h"
 #include "record/json_writer.h"
 
 namespace noroshi {
@@ -78,11 +79,7 @@ Delivery retry_fault(const AwsFault& fault, std::string_view operation) {
 }
 
 Delivery retry_error(const Error& error, std::string_view operation) {
-  const bool outside = error.code == ErrorCode::Denied ||
-                       error.code == ErrorCode::InvalidArgument ||
-                       error.code == ErrorCode::NotFound;
-  return Delivery::retry(outside ? RetryClass::Auth : RetryClass::Transient,
-                         fmt::format("{}: {}", operation, error.message));
+  return Delivery::retry(retry_class_of(error), fmt::format("{}: {}", operation, error.message));
 }
 
 // {"logGroupName":"…" without the closing brace.

@@ -56,11 +56,15 @@ RequestAnswer classify_http_answer(const HttpResponse& response, Timestamp now) 
   return answer;
 }
 
-RequestAnswer classify_http_error(const Error& error) {
+RetryClass retry_class_of(const Error& error) {
   const bool outside = error.code == ErrorCode::Denied ||
                        error.code == ErrorCode::InvalidArgument ||
                        error.code == ErrorCode::NotFound;
-  return RequestAnswer::retry(outside ? RetryClass::Auth : RetryClass::Transient, error.message);
+  return outside ? RetryClass::Auth : RetryClass::Transient;
+}
+
+RequestAnswer classify_http_error(const Error& error) {
+  return RequestAnswer::retry(retry_class_of(error), error.message);
 }
 
 }  // namespace noroshi

@@ -33,7 +33,9 @@ inline constexpr Nanoseconds kRetryAfterMax = std::chrono::minutes(5);
                                                         Timestamp now);
 
 [[nodiscard]] RequestAnswer classify_http_answer(const HttpResponse& response, Timestamp now);
-// A request that got no answer.
+// For a request that got no answer: Auth if somebody must mend something (certificate, credentials,
+// name), else Transient.
+[[nodiscard]] RetryClass retry_class_of(const Error& error);
 [[nodiscard]] RequestAnswer classify_http_error(const Error& error);
 
 }  // namespace noroshi
