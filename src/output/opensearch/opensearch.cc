@@ -9,8 +9,7 @@
 #include "config/accessor_option.h"
 #include "http/url.h"
 #include "output/opensearch/bulk_answer.h"
-#include "output/request/http_answer.h"
-#include "output/request/http_sender.h"
+#include "output/request/http_item_protocol.h"
 #include "output/request/item_output.h"
 #include "output/request/key_text.h"
 #include "output/request/record_encoder.h"
@@ -60,21 +59,23 @@ struct Parsed {
   std::optional<RecordAccessor> id;
 };
 
-class BulkProtocol final : public ItemProtocol {
+std::string bulk_path(const OpensearchOptions& options) {
+  std::string path = options.path.empty() ? "" : absolute_path(options.path);
+  while (path.ends_with('/')) path.pop_back();
+  path += "/_bulk";
+  if (!options.pipeline.empty()) path += "?pipeline=" + percent_encode(options.pipeline);
+  return path;
+}
+
+class BulkProtocol final : public HttpItemProtocol {
  public:
   BulkProtocol(const OpensearchOptions& options, Parsed parsed, std::string journal_id,
                HttpSender sender, std::string component)
-      : options_(options),
+      : HttpItemProtocol(std::move(sender), bulk_path(options)),
+        options_(options),
         parsed_(std::move(parsed)),
         journal_id_(std::move(journal_id)),
-        sender_(std::move(sender)),
-        component_(std::move(component)) {
-    path_ = options.path.empty() ? "" : absolute_path(options.path);
-    while (path_.ends_with('/')) path_.pop_back();
-    path_ += "/_bulk";
-    if (!options.pipeline.empty()) path_ += "?pipeline=" + percent_encode(options.pipeline);
-  }
-  [[nodiscard]] const std::string& path() const { return path_; }
+        component_(std::move(component)) {}
 
   ItemLimits limits() const override {
     return {.items_max = kDocumentsMax,
@@ -111,26 +112,26 @@ class BulkProtocol final : public ItemProtocol {
     return Encoded::Appended;
   }
 
-  RequestAnswer send(ItemBatch& batch, std::span<const uint32_t> items,
-                     Monotonic deadline) override {
-    const HttpSender::Content content{.type = "application/x-ndjson",
-                                      .body = batch.join(items, gathered_),
-                                      .answer_bytes_max = kAnswerBytesMax};
-    const auto response = sender_.send(path_, content, deadline);
-    if (!response) return classify_http_error(response.error());
-    if (!response->ok()) return classify_refusal(*response);
-    auto failed = parse_bulk_answer(response->body, items.size());
+ protected:
+  void prepare(const ItemBatch& /*batch*/, HttpSender::Content& content) override {
+    content.type = "application/x-ndjson";
+    content.answer_bytes_max = kAnswerBytesMax;
+  }
+  RequestAnswer read_answer(const HttpResponse& response,
+                            std::span<const uint32_t> items) override {
+    if (!response.ok()) return classify_refusal(response, items);
+    auto failed = parse_bulk_answer(response.body, items.size());
     if (!failed) {
       return RequestAnswer::retry(
           RetryClass::Transient, fmt::format("_bulk: HTTP {} that is no bulk answer (a proxy?): {}",
-                                             response->status, failed.error().message));
+                                             response.status, failed.error().message));
     }
     return sort(*failed, items);
   }
 
  private:
-  RequestAnswer classify_refusal(const HttpResponse& response) const {
-    RequestAnswer answer = classify_http_answer(response, sender_.clock().wall());
+  RequestAnswer classify_refusal(const HttpResponse& response, std::span<const uint32_t> items) {
+    RequestAnswer answer = HttpItemProtocol::read_answer(response, items);
     if (answer.kind != RequestAnswer::Kind::Rejected) return answer;
     if (response.body.find("[_type]") != std::string::npos) {
       answer.kind = RequestAnswer::Kind::Retry;
@@ -198,7 +199,7 @@ class BulkProtocol final : public ItemProtocol {
   }
 
   std::string index_of(const ChunkView& chunk, const RecordEntry& entry, std::string_view record) {
-    const Timestamp time = options_.current_time_index ? sender_.clock().wall() : entry.time;
+    const Timestamp time = options_.current_time_index ? clock().wall() : entry.time;
     const TemplateContext context{.tag = chunk.tag, .record = record};
     if (options_.logstash_format) {
       std::string name;
@@ -218,12 +219,12 @@ class BulkProtocol final : public ItemProtocol {
       return std::string(kDefaultIndex);
     }
     if (options_.index.text.find('%') == std::string::npos) return options_.index.text;
-    return format_time(options_.index.text, sender_.clock().wall());
+    return format_time(options_.index.text, clock().wall());
   }
 
   void write_document(std::string& out, const ChunkView& chunk, const RecordEntry& entry,
                       std::string_view record) {
-    const Timestamp time = options_.current_time_index ? sender_.clock().wall() : entry.time;
+    const Timestamp time = options_.current_time_index ? clock().wall() : entry.time;
     out += '{';
     write_json_string(out, options_.time_key);
     out += ':';
@@ -261,10 +262,8 @@ class BulkProtocol final : public ItemProtocol {
   const OpensearchOptions options_;
   const Parsed parsed_;
   const std::string journal_id_;
-  HttpSender sender_;
   const std::string component_;
-  std::string path_;
-  std::string gathered_, rewritten_;
+  std::string rewritten_;
   LogEpisode index_episode_{Seconds(3600)};
 };
 

@@ -29,12 +29,14 @@ class HttpItemProtocol : public ItemProtocol {
   [[nodiscard]] virtual std::string_view body(ItemBatch& batch, std::span<const uint32_t> items) {
     return batch.join(items, gathered_);
   }
-  // Content type and headers.
+  // Content type, headers, bounds.
   virtual void prepare(const ItemBatch& /*batch*/, HttpSender::Content& /*content*/) {}
   [[nodiscard]] virtual RequestAnswer read_answer(const HttpResponse& response,
                                                   std::span<const uint32_t> /*items*/) {
     return classify_http_answer(response, sender_.clock().wall());
   }
+
+  [[nodiscard]] const Clock& clock() const { return sender_.clock(); }
 
   std::string gathered_;
 
