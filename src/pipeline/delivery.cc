@@ -148,8 +148,7 @@ Monotonic DeliveryWorker::attempt_deadline() const {
   return std::min(clock_.monotonic() + kAttemptDeadline, drain_deadline);
 }
 
-// -- the loop
-// ---------------------------------------------------------------------------------------------------
+// ---- the loop
 
 void DeliveryWorker::run() {
   const ThreadDeadline scope(drain_deadline_ns_);  // drain() cuts short what is under way
@@ -333,8 +332,7 @@ DeliveryWorker::Progress DeliveryWorker::feed(Group& group, const ChunkView& chu
   return Progress::Continue;
 }
 
-// -- when to send
-// -----------------------------------------------------------------------------------------------
+// ---- when to send
 
 Monotonic DeliveryWorker::due_at(const Group& group, bool caught_up) const {
   if (draining_.load() || deliver_now_.load()) return Monotonic::min();
@@ -393,8 +391,7 @@ void DeliveryWorker::forget_idle_groups() {
   });
 }
 
-// -- sending
-// ----------------------------------------------------------------------------------------------------
+// ---- sending
 
 DeliveryWorker::Progress DeliveryWorker::deliver(Group& group) {
   if (group.records > 0) {
@@ -490,8 +487,7 @@ DeliveryWorker::Progress DeliveryWorker::discard_and_rewind(Group& group, Offset
   return sleep(kTroublePause) ? Progress::Rewound : Progress::Stop;
 }
 
-// -- bookkeeping
-// ------------------------------------------------------------------------------------------------
+// ---- bookkeeping
 
 Offset DeliveryWorker::low_water() const {
   Offset lowest = cursor_;

@@ -82,8 +82,6 @@ class DeliveryWorker {
   // Nothing if it cannot be read. Only after join().
   [[nodiscard]] std::optional<UndeliveredRecords> left(Monotonic until = Monotonic::max());
   [[nodiscard]] int shutdown_order() const { return output_->shutdown_order(); }
-  [[nodiscard]] const std::string& instance() const { return settings_.instance; }
-  [[nodiscard]] const OutputMetrics& metrics() const { return metrics_; }
 
  private:
   struct Group;
