@@ -7,8 +7,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "aws/credentials.h"
 #include "output/testing/chunk_builder.h"
+#include "output/testing/output_section.h"
 
 namespace noroshi {
 namespace {
@@ -25,20 +25,10 @@ class FileTest : public ::testing::Test {
   }
   ~FileTest() override { fs::remove_all(directory_); }
 
-  std::optional<MadeOutput> make(std::vector<std::pair<std::string, std::string>> pairs) {
+  std::optional<MadeOutput> make(const testing::OptionPairs& pairs) {
     diagnostics_ = Diagnostics();
-    Section section{.kind = SectionKind::Output, .title = "OUTPUT"};
-    section.properties.push_back({.key = "Name", .name = "name", .values = {{.text = "file"}}});
-    for (auto& [key, value] : pairs) {
-      section.properties.push_back({.key = key, .name = key, .values = {{.text = value}}});
-    }
-    OutputContext context{.aws = aws_process_environment(),
-                          .state_directory = {},
-                          .journal_id = "j",
-                          .instance_name = "file.0",
-                          .flush = {},
-                          .clock = system_clock()};
-    return kFilePlugin.make(section, context, diagnostics_);
+    OutputContext context = testing::output_context(kFilePlugin);
+    return kFilePlugin.make(testing::output_section("file", pairs), context, diagnostics_);
   }
   static Delivery deliver(Output& output, std::string_view tag, std::string_view record) {
     ChunkBuilder chunk{std::string(tag)};

@@ -15,13 +15,10 @@
 #include <functional>
 #include <thread>
 
-#include "aws/credentials.h"
-#include "config/diagnostics.h"
-#include "config/document.h"
 #include "net/forward_handshake.h"
 #include "output/forward/forward_batch.h"
 #include "output/forward/forward_peer.h"
-#include "output/testing/chunk_builder.h"
+#include "output/testing/stream_fixture.h"
 #include "record/msgpack_reader.h"
 #include "record/msgpack_writer.h"
 
@@ -133,48 +130,13 @@ Frame parse(std::string_view bytes) {
   return frame;
 }
 
-class ForwardOutputTest : public ::testing::Test {
+class ForwardOutputTest : public testing::StreamFixture {
  protected:
-  using Pairs = std::vector<std::pair<std::string, std::string>>;
-
-  std::unique_ptr<Output> make(const Pairs& pairs) {
-    diagnostics_ = Diagnostics();
-    Section section{.kind = SectionKind::Output, .title = "OUTPUT"};
-    section.properties.push_back({.key = "Name", .name = "name", .values = {{.text = "forward"}}});
-    for (const auto& [key, value] : pairs)
-      section.properties.push_back(
-          {.key = key, .name = to_lower(key), .values = {{.text = value}}});
-    OutputContext context{.aws = aws_process_environment(),
-                          .state_directory = {},
-                          .journal_id = "journal",
-                          .instance_name = "forward.0",
-                          .flush = {},
-                          .clock = system_clock()};
-    auto made = kForwardOutputPlugin.make(section, context, diagnostics_);
-    EXPECT_EQ(made.has_value(), !diagnostics_.has_errors());
-    if (!made) return nullptr;
-    destination_ = made->destination;
-    return std::move(made->output);
-  }
-  static std::unique_ptr<Batch> batch(Output& output, const ChunkBuilder& chunk) {
-    std::vector<std::string_view> groups;
-    output.group(chunk.view(), chunk.all(), groups);
-    const ChunkView view = chunk.view();
-    auto batch =
-        output.open_batch(groups.at(0), {.offset = view.offset(0), .tag = view.tag}).value();
-    std::vector<RejectedRecord> rejected;
-    EXPECT_EQ(batch->add(view, chunk.all(), rejected), view.records.size());
-    EXPECT_TRUE(rejected.empty());
-    return batch;
-  }
-  static Delivery deliver(Output& output, Batch& batch, Nanoseconds limit = Seconds(5)) {
-    return output.deliver(batch, system_clock().monotonic() + limit);
+  ForwardOutputTest() : StreamFixture(kForwardOutputPlugin) {
+    chunk_.json(Timestamp(Nanoseconds(1'500'000'005)), R"({"log":"a"})");
   }
 
-  Diagnostics diagnostics_;
-  std::string destination_;
   ChunkBuilder chunk_ = ChunkBuilder("app.web", Offset{7});
-  ForwardOutputTest() { chunk_.json(Timestamp(Nanoseconds(1'500'000'005)), R"({"log":"a"})"); }
 };
 
 constexpr auto kDelivered = Delivery::Outcome::Delivered;

@@ -2,21 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include "aws/credentials.h"
 #include "output/testing/chunk_builder.h"
+#include "output/testing/output_section.h"
 
 namespace noroshi {
 namespace {
 
 TEST(Null, TakesEverything) {
-  Section section{.kind = SectionKind::Output, .title = "OUTPUT"};
-  section.properties.push_back({.key = "Name", .name = "name", .values = {{.text = "null"}}});
-  OutputContext context{.aws = aws_process_environment(),
-                        .state_directory = {},
-                        .journal_id = "j",
-                        .instance_name = "null.0",
-                        .flush = {},
-                        .clock = system_clock()};
+  Section section = testing::output_section("null", {});
+  OutputContext context = testing::output_context(kNullPlugin);
   Diagnostics diagnostics;
   const auto made = kNullPlugin.make(section, context, diagnostics);
   ASSERT_TRUE(made);

@@ -6,18 +6,14 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "aws/credentials.h"
 #include "base/unique_fd.h"
-#include "config/diagnostics.h"
-#include "config/document.h"
-#include "output/testing/chunk_builder.h"
+#include "output/testing/stream_fixture.h"
 
 namespace noroshi {
 namespace {
 
 using testing::ChunkBuilder;
 using ::testing::HasSubstr;
-using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 // A bound socket on 127.0.0.1, and what came on it.
 class Receiver {
@@ -56,34 +52,9 @@ class Receiver {
   uint16_t port_ = 0;
 };
 
-class SyslogTest : public ::testing::Test {
+class SyslogTest : public testing::StreamFixture {
  protected:
-  std::unique_ptr<Output> make(const Pairs& pairs) {
-    diagnostics_ = Diagnostics();
-    Section section{.kind = SectionKind::Output, .title = "OUTPUT"};
-    section.properties.push_back({.key = "Name", .name = "name", .values = {{.text = "syslog"}}});
-    for (const auto& [key, value] : pairs)
-      section.properties.push_back(
-          {.key = key, .name = to_lower(key), .values = {{.text = value}}});
-    OutputContext context{.aws = aws_process_environment(),
-                          .state_directory = {},
-                          .journal_id = "j",
-                          .instance_name = "syslog.0",
-                          .flush = {},
-                          .clock = system_clock()};
-    auto made = kSyslogOutputPlugin.make(section, context, diagnostics_);
-    EXPECT_EQ(made.has_value(), !diagnostics_.has_errors());
-    return made ? std::move(made->output) : nullptr;
-  }
-  static Delivery deliver(Output& output, const ChunkBuilder& chunk) {
-    std::vector<std::string_view> groups;
-    output.group(chunk.view(), chunk.all(), groups);
-    auto batch = output.open_batch(groups.at(0), {}).value();
-    std::vector<RejectedRecord> rejected;
-    EXPECT_EQ(batch->add(chunk.view(), chunk.all(), rejected), chunk.view().records.size());
-    return output.deliver(*batch, system_clock().monotonic() + Seconds(5));
-  }
-  Diagnostics diagnostics_;
+  SyslogTest() : StreamFixture(kSyslogOutputPlugin) {}
 };
 
 // 2026-11-23T02:53:00.123456789Z

@@ -5,48 +5,23 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include "aws/credentials.h"
-#include "config/diagnostics.h"
-#include "config/document.h"
 #include "net/stream_listener.h"
-#include "output/testing/chunk_builder.h"
+#include "output/testing/stream_fixture.h"
 
 namespace noroshi {
 namespace {
 
 using testing::ChunkBuilder;
-using Pairs = std::vector<std::pair<std::string, std::string>>;
 
-class TcpTest : public ::testing::Test {
+class TcpTest : public testing::StreamFixture {
  protected:
-  TcpTest() {
+  TcpTest() : StreamFixture(kTcpOutputPlugin) {
     chunk_.json(Timestamp(Milliseconds(1500)), R"({"log":"a","n":1})");
     chunk_.json(Timestamp(Seconds(2)), R"({"x":"b"})");
   }
   std::unique_ptr<Output> make(Pairs pairs) {
-    diagnostics_ = Diagnostics();
     pairs.push_back({"Port", std::to_string(listener_->port())});
-    Section section{.kind = SectionKind::Output, .title = "OUTPUT"};
-    section.properties.push_back({.key = "Name", .name = "name", .values = {{.text = "tcp"}}});
-    for (const auto& [key, value] : pairs)
-      section.properties.push_back(
-          {.key = key, .name = to_lower(key), .values = {{.text = value}}});
-    OutputContext context{.aws = aws_process_environment(),
-                          .state_directory = {},
-                          .journal_id = "j",
-                          .instance_name = "tcp.0",
-                          .flush = {},
-                          .clock = system_clock()};
-    auto made = kTcpOutputPlugin.make(section, context, diagnostics_);
-    return made ? std::move(made->output) : nullptr;
-  }
-  static Delivery deliver(Output& output, const ChunkBuilder& chunk) {
-    std::vector<std::string_view> groups;
-    output.group(chunk.view(), chunk.all(), groups);
-    auto batch = output.open_batch(groups.at(0), {}).value();
-    std::vector<RejectedRecord> rejected;
-    EXPECT_EQ(batch->add(chunk.view(), chunk.all(), rejected), chunk.view().records.size());
-    return output.deliver(*batch, system_clock().monotonic() + Seconds(5));
+    return StreamFixture::make(pairs);
   }
   // What one delivery with these options sends.
   std::string sent(const Pairs& pairs) {
@@ -72,7 +47,6 @@ class TcpTest : public ::testing::Test {
   boost::asio::io_context loop_;
   std::unique_ptr<StreamListener> listener_ =
       StreamListener::listen_tcp(loop_, "127.0.0.1", 0).value();
-  Diagnostics diagnostics_;
   ChunkBuilder chunk_;
 };
 

@@ -11,10 +11,8 @@
 
 #include "aws/testing/fake_environment.h"
 #include "config/diagnostics.h"
-#include "config/document.h"
-#include "config/values.h"
-#include "output/plugin.h"
 #include "output/testing/chunk_builder.h"
+#include "output/testing/output_section.h"
 
 namespace noroshi::testing {
 
@@ -22,7 +20,7 @@ inline constexpr Timestamp kRecordTime{Nanoseconds(1'763'866'380'123'456'789)};
 
 class OutputFixture : public ::testing::Test {
  protected:
-  using Pairs = std::vector<std::pair<std::string, std::string>>;
+  using Pairs = OptionPairs;
 
   OutputFixture() {
     fake_.variables["AWS_ACCESS_KEY_ID"] = "AKIDEXAMPLE";
@@ -35,18 +33,8 @@ class OutputFixture : public ::testing::Test {
 
   std::optional<MadeOutput> make(const OutputPlugin& plugin, const Pairs& pairs,
                                  std::string name = {}) {
-    Section section;
-    section.kind = SectionKind::Output;
-    section.title = "OUTPUT";
-    const auto add = [&](const std::string& key, const std::string& value) {
-      Property property;
-      property.key = key;
-      property.name = to_lower(key);
-      property.values.push_back({value, {}, false});
-      section.properties.push_back(std::move(property));
-    };
-    add("Name", name.empty() ? std::string(plugin.name) : name);
-    for (const auto& [key, value] : pairs) add(key, value);
+    const Section section =
+        output_section(name.empty() ? std::string(plugin.name) : std::move(name), pairs);
     diagnostics_ = Diagnostics();
     OutputContext context{.aws = environment_,
                           .state_directory = {},
