@@ -1,7 +1,6 @@
 #include "net/datagram_socket.h"
 
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <boost/asio/io_context.hpp>
@@ -33,13 +32,7 @@ void set_receive_buffer(int socket, size_t bytes) {
 
 struct DatagramSocket::Impl {
   Impl(asio::io_context& loop, UniqueFd socket) : descriptor(loop, socket.release()) {}
-  ~Impl() {
-    struct stat now{};
-    if (!unix_path.empty() && ::lstat(unix_path.c_str(), &now) == 0 && now.st_dev == device &&
-        now.st_ino == inode) {
-      ::unlink(unix_path.c_str());
-    }
-  }
+  ~Impl() { file.remove(); }
 
   void name_source(const SocketAddress& from) {
     source.clear();
@@ -58,9 +51,7 @@ struct DatagramSocket::Impl {
 
   asio::posix::stream_descriptor descriptor;
   std::string address;
-  std::string unix_path;  // empty for UDP
-  dev_t device = 0;
-  ino_t inode = 0;
+  SocketFile file;  // none for UDP
   std::string source;
   uint32_t dropped = 0;  // by the kernel so far
   std::shared_ptr<bool> alive = std::make_shared<bool>(true);
@@ -96,12 +87,7 @@ Result<std::unique_ptr<DatagramSocket>> DatagramSocket::bind_unix(asio::io_conte
   set_receive_buffer(socket.get(), receive_buffer);
   NOROSHI_TRY(address.bind(socket, options.permissions));
   auto impl = std::make_unique<Impl>(loop, std::move(socket));
-  struct stat created{};
-  if (::lstat(path.c_str(), &created) == 0) {
-    impl->unix_path = path;
-    impl->device = created.st_dev;
-    impl->inode = created.st_ino;
-  }
+  impl->file = SocketFile(path);
   impl->address = "unix:" + path;
   return std::unique_ptr<DatagramSocket>(new DatagramSocket(std::move(impl)));
 }

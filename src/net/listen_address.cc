@@ -110,4 +110,20 @@ std::unexpected<Error> ListenAddress::cannot_listen() const {
   return fail_errno(errno, "cannot listen on " + where);
 }
 
+SocketFile::SocketFile(const std::string& path) {
+  struct stat created{};
+  if (::lstat(path.c_str(), &created) != 0) return;
+  path_ = path;
+  device_ = created.st_dev;
+  inode_ = created.st_ino;
+}
+
+void SocketFile::remove() const {
+  struct stat now{};
+  if (!path_.empty() && ::lstat(path_.c_str(), &now) == 0 && now.st_dev == device_ &&
+      now.st_ino == inode_) {
+    ::unlink(path_.c_str());
+  }
+}
+
 }  // namespace noroshi

@@ -3,6 +3,8 @@
 // bind(), and listens.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -36,6 +38,23 @@ struct ListenAddress {
   [[nodiscard]] Status bind(const UniqueFd& socket, std::optional<uint32_t> permissions = {}) const;
   // "cannot listen on WHERE: " and the text of errno.
   [[nodiscard]] std::unexpected<Error> cannot_listen() const;
+};
+
+// The file of a bound Unix socket, to be removed with it.
+class SocketFile {
+ public:
+  SocketFile() = default;  // none
+  explicit SocketFile(const std::string& path);
+
+  // Empty: there is none.
+  [[nodiscard]] const std::string& path() const { return path_; }
+  // Unless another process has replaced it meanwhile.
+  void remove() const;
+
+ private:
+  std::string path_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
 };
 
 }  // namespace noroshi

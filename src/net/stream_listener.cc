@@ -5,7 +5,6 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -18,6 +17,7 @@
 
 #include "base/log.h"
 #include "net/early_sockets.h"
+#include "net/listen_address.h"
 #include "net/socket_address.h"
 #include "net/socket_handover.h"
 #include "net/tls_session.h"
@@ -151,24 +151,18 @@ struct StreamListener::Impl {
       address = bound.to_string();
     } else {
       address = "unix:" + path;
-      struct stat created{};
-      if (::lstat(path.c_str(), &created) == 0) {
-        unix_path = path;
-        unix_device = created.st_dev;
-        unix_inode = created.st_ino;
-      }
+      file = SocketFile(path);
     }
     offer.emplace(std::move(wanted), fd);
   }
   ~Impl() {
-    if (!offer->shared()) remove_own_socket_file();
+    if (!offer->shared()) file.remove();
   }
 
   void wait();
   // One connection; false when there is none now.
   bool accept_one();
   void accept_waiting();
-  void remove_own_socket_file();
 
   // A connection whose TLS handshake is under way.
   struct Handshake {
@@ -189,9 +183,7 @@ struct StreamListener::Impl {
   asio::steady_timer retry_timer;
   std::function<void(std::unique_ptr<StreamConnection>)> accepted = {};
   std::string address = {};
-  std::string unix_path = {};  // empty for TCP
-  dev_t unix_device = 0;
-  ino_t unix_inode = 0;
+  SocketFile file = {};  // none for TCP
   uint16_t port = 0;
   bool paused = false;
   bool waiting = false;
@@ -227,7 +219,7 @@ bool StreamListener::Impl::accept_one() {
       return false;
     }
     UniqueFd socket(fd);
-    if (unix_path.empty()) {
+    if (file.path().empty()) {
       const int on = 1;
       ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);  // finds out about dead peers
       ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // acks go at once
@@ -318,15 +310,6 @@ void StreamListener::Impl::end_handshake(Handshake& handshake, std::string_view 
   }
   handshakes.erase(&handshake);
   wait();  // there is room again
-}
-
-void StreamListener::Impl::remove_own_socket_file() {
-  if (unix_path.empty()) return;
-  struct stat now{};
-  if (::lstat(unix_path.c_str(), &now) == 0 && now.st_dev == unix_device &&
-      now.st_ino == unix_inode) {
-    ::unlink(unix_path.c_str());
-  }
 }
 
 StreamListener::StreamListener(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
