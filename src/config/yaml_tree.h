@@ -32,7 +32,7 @@ struct YamlNode {
   std::string text = {};             // of a scalar
   bool empty_plain = false;          // a scalar of which nothing is written: "key:"
   std::vector<YamlNode> items = {};  // of a sequence
-  std::vector<YamlPair> pairs = {};  // of a mapping, in the order written; keys may repeat
+  std::vector<YamlPair> pairs;       // of a mapping, in the order written; keys may repeat
 
   [[nodiscard]] bool is_scalar() const { return kind == Kind::Scalar; }
   [[nodiscard]] bool is_sequence() const { return kind == Kind::Sequence; }
