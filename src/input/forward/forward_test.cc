@@ -92,14 +92,17 @@ TEST_F(ForwardConfiguration, UnixAndTcpAtOnceAndPermissions) {
 }
 
 TEST_F(ForwardConfiguration, TwoOnOnePortAreOneListener) {
-  auto user = make({{"Name", "forward"}, {"Listen", "127.0.0.1"}, {"Port", "34224"}});
-  auto ecs = make({{"Name", "forward"}, {"Listen", "0.0.0.0"}, {"Port", "34224"}});
+  // One that was free a moment ago.
+  const std::string port =
+      std::to_string((*StreamListener::listen_tcp(loop_, "0.0.0.0", 0))->port());
+  auto user = make({{"Name", "forward"}, {"Listen", "127.0.0.1"}, {"Port", port}});
+  auto ecs = make({{"Name", "forward"}, {"Listen", "0.0.0.0"}, {"Port", port}});
   ASSERT_TRUE(user && ecs);
   EXPECT_EQ(listeners_.resolve().size(), 1u);
   ASSERT_TRUE(user->input->bind(loop_));
   ASSERT_TRUE(ecs->input->bind(loop_));
   EXPECT_EQ(user->input->listening_on(), "");
-  EXPECT_EQ(ecs->input->listening_on(), "0.0.0.0:34224");
+  EXPECT_EQ(ecs->input->listening_on(), "0.0.0.0:" + port);
   RecordingSink sink;
   InputMetrics metrics;
   user->input->start(sink, metrics);
