@@ -50,6 +50,8 @@ struct MadeInput {
   std::unique_ptr<Input> input;
   // For the effective pipeline: "Forward protocol on 0.0.0.0:24224 and unix:/var/run/fluent.sock".
   std::string description = {};
+  // Records may have other tags than the section says: the sender's, or made from a path.
+  bool other_tags = false;
 };
 
 struct InputPlugin {

@@ -73,13 +73,6 @@ std::string condition_for_people(const OutputCommon& common) {
   return text;
 }
 
-// True if records of this input may have other tags than the configuration says.
-bool makes_tags(std::string_view plugin, const InputCommon& common) {
-  if (plugin == "forward") return common.tag.text.empty();
-  if (plugin == "tail") return common.tag.text.find_first_of("*<") != std::string::npos;
-  return plugin == "http" || plugin == "opentelemetry";
-}
-
 }  // namespace
 
 class PipelineBuilder {
@@ -147,7 +140,7 @@ class PipelineBuilder {
       } else {
         tags_.push_back(common.tag.text);
       }
-      tags_known_ = tags_known_ && !makes_tags(plugin->name, common);
+      tags_known_ = tags_known_ && !made->other_tags;
       auto metrics = std::make_unique<InputMetrics>();
       metrics->name = name;
       input_sections_.push_back(section);

@@ -238,6 +238,7 @@ std::optional<MadeInput> make(const Section& section, InputContext& context,
   }
   if (!options.unix_path.empty())
     addresses += (addresses.empty() ? "unix:" : " and unix:") + options.unix_path;
+  made.other_tags = options.tag.empty();
   made.description = fmt::format("Forward protocol{} on {}",
                                  options.security ? " with shared_key" : "", addresses);
   made.input = make_forward(std::move(options), context.instance_name, &context.listeners, claim,

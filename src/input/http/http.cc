@@ -147,6 +147,7 @@ std::optional<MadeInput> make(const Section& section, InputContext& context,
   settings.body.tag_key = parse_accessor_option(given.tag_key, diagnostics, "http: ");
   if (diagnostics.error_count() != errors_before) return std::nullopt;
   MadeInput made;
+  made.other_tags = true;
   made.description = fmt::format("HTTP requests on {}:{}, tagged {} or by their path", given.listen,
                                  given.port, settings.tag);
   made.input =

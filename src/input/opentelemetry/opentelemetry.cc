@@ -139,6 +139,7 @@ std::optional<MadeInput> make(const Section& section, InputContext& context,
   logs.tag_key = parse_accessor_option(given.tag_key, diagnostics, "opentelemetry: ");
   if (diagnostics.error_count() != errors_before) return std::nullopt;
   MadeInput made;
+  made.other_tags = true;
   made.description =
       fmt::format("OTLP/HTTP logs on {}:{}, tagged {}", given.listen, given.port, tag);
   made.input = make_http_input(

@@ -213,6 +213,7 @@ std::optional<MadeInput> make(const Section& section, InputContext& context,
   options.offsets_file = offsets_file_of(context, section, given);
 
   MadeInput made;
+  made.other_tags = given.tag.find_first_of("*<") != std::string::npos;
   made.description = fmt::format("lines of {} tagged {}", given.path.text, tag);
   made.input = make_tail(std::move(options), context.instance_name, context.clock);
   return made;
