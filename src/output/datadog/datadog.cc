@@ -135,14 +135,12 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   connection.headers.set("DD-EVP-ORIGIN", "noroshi");
   connection.headers.set("DD-EVP-ORIGIN-VERSION", NOROSHI_VERSION);
   options.apikey.clear();
-  MadeOutput made;
-  made.destination = "Datadog " + connection.base_url;
-  made.output = make_item_output(
-      {.identity = http_identity("datadog", connection, options.dd_service),
-       .request_interval = context.flush.value_or(Seconds(1))},
+  ItemOutputNames names{.destination = "Datadog " + connection.base_url,
+                        .identity = http_identity("datadog", connection, options.dd_service)};
+  return make_item_output(
+      std::move(names),
       std::make_unique<DatadogProtocol>(options, HttpSender(std::move(connection), context.aws)),
-      context.clock);
-  return made;
+      context);
 }
 
 }  // namespace

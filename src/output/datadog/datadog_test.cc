@@ -37,6 +37,7 @@ TEST_F(DatadogTest, RequestAsFluentBitSendsIt) {
   EXPECT_EQ(request().url, "https://http-intake.logs.datadoghq.com/api/v2/logs");
   EXPECT_EQ(request().headers.get("DD-API-KEY"), "secret-key");
   EXPECT_THAT(destination_ + output_->identity(), Not(HasSubstr("secret")));
+  EXPECT_EQ(output_->identity(), "datadog:https://http-intake.logs.datadoghq.comweb");
 }
 
 TEST_F(DatadogTest, FireLensKeysBecomeTags) {
