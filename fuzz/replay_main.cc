@@ -28,6 +28,8 @@ constexpr size_t kInputBytesMax = 64 << 10;
 constexpr double kSecondsDefault = 1;
 // The same in every run: CI says whether a change broke something, not whether it had luck.
 constexpr uint64_t kSeedDefault = 20261123;
+// Bytes that mean something in one format or another.
+constexpr std::string_view kTellingBytes("\x00\xff\x7f\x80\xc0\xc1\xdf\xdd\"\\{}[]\n\r <>&%$", 22);
 
 std::string read_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -69,7 +71,7 @@ std::string changed(std::string input, const std::vector<std::string>& corpus,
         if (at < input.size()) input[at] = static_cast<char>(random());
         break;
       case 2:  // a telling byte
-        input.insert(at, 1, "\x00\xff\x7f\x80\xc0\xc1\xdf\xdd\"\\{}[]\n\r <>&%$"[below(24)]);
+        input.insert(at, 1, kTellingBytes[below(kTellingBytes.size())]);
         break;
       case 3:
         input.erase(at, below(16));

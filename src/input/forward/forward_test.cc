@@ -61,6 +61,8 @@ TEST_F(ForwardConfiguration, WhatEcsGenerates) {
 }
 
 TEST_F(ForwardConfiguration, UnixAndTcpAtOnceAndPermissions) {
+  RecordingSink sink;  // both outlive the inputs
+  InputMetrics metrics;
   const auto path = std::filesystem::temp_directory_path() /
                     ("noroshi-forward-" + std::to_string(::getpid()) + ".sock");
   auto made = make({{"Name", "forward"},
@@ -70,8 +72,6 @@ TEST_F(ForwardConfiguration, UnixAndTcpAtOnceAndPermissions) {
                     {"port", "0"}});
   ASSERT_TRUE(made) << diagnostics_.render();
   ASSERT_TRUE(made->input->bind(loop_));
-  RecordingSink sink;
-  InputMetrics metrics;
   made->input->start(sink, metrics);
   struct stat status{};
   ASSERT_EQ(::stat(path.c_str(), &status), 0);
@@ -92,6 +92,8 @@ TEST_F(ForwardConfiguration, UnixAndTcpAtOnceAndPermissions) {
 }
 
 TEST_F(ForwardConfiguration, TwoOnOnePortAreOneListener) {
+  RecordingSink sink;  // both outlive the inputs
+  InputMetrics metrics;
   // One that was free a moment ago.
   const std::string port =
       std::to_string((*StreamListener::listen_tcp(loop_, "0.0.0.0", 0))->port());
@@ -103,8 +105,6 @@ TEST_F(ForwardConfiguration, TwoOnOnePortAreOneListener) {
   ASSERT_TRUE(ecs->input->bind(loop_));
   EXPECT_EQ(user->input->listening_on(), "");
   EXPECT_EQ(ecs->input->listening_on(), "0.0.0.0:" + port);
-  RecordingSink sink;
-  InputMetrics metrics;
   user->input->start(sink, metrics);
   EXPECT_FALSE(user->input->busy());
   user->input->close();
@@ -194,6 +194,8 @@ TEST_F(ForwardConfiguration, ASecureAndAPlainOneDoNotShareAPort) {
 
 // TLS below, the handshake above it, records at the end.
 TEST_F(ForwardConfiguration, TlsAndSharedKeyTogether) {
+  RecordingSink sink;  // both outlive the inputs
+  InputMetrics metrics;
   noroshi::testing::TestCertificates certificates;
   const auto files = certificates.issue("localhost");
   auto made = make({{"Name", "forward"},
@@ -207,8 +209,6 @@ TEST_F(ForwardConfiguration, TlsAndSharedKeyTogether) {
                     {"tls.key_file", files.key}});
   ASSERT_TRUE(made) << diagnostics_.render();
   ASSERT_TRUE(made->input->bind(loop_));
-  RecordingSink sink;
-  InputMetrics metrics;
   made->input->start(sink, metrics);
   const std::string address = made->input->listening_on();
   std::atomic<bool> done = false;

@@ -18,12 +18,10 @@ bool has_control_characters(std::string_view text) {
 
 void add_header(const Section& section, const LocatedText& given, HttpHeaders& headers,
                 Diagnostics& diagnostics) {
-  const size_t space = given.text.find_first_of(" \t");
-  const std::string_view name = std::string_view(given.text).substr(0, space);
-  const std::string_view value =
-      space == std::string::npos ? std::string_view() : trim(given.text.substr(space));
-  if (value.empty() || name.find(':') != std::string_view::npos ||
-      has_control_characters(given.text)) {
+  const std::string_view line = given.text;
+  const std::string_view name = line.substr(0, line.find_first_of(" \t"));
+  const std::string_view value = trim(line.substr(name.size()));
+  if (value.empty() || name.find(':') != std::string_view::npos || has_control_characters(line)) {
     // It may hold a secret: neither it nor its line is shown.
     diagnostics.error(section.where, "a line `header` is not `Name value`")
         .help("write it without a colon: header X-Team web");

@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 // A bound socket on 127.0.0.1, and what came on it.
 class Receiver {
  public:
-  explicit Receiver(int type) : type_(type), socket_(::socket(AF_INET, type, 0)) {
+  explicit Receiver(int type) : socket_(::socket(AF_INET, type, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -47,7 +47,6 @@ class Receiver {
   }
 
  private:
-  int type_;
   UniqueFd socket_;
   uint16_t port_ = 0;
 };
