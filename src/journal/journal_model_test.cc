@@ -3,7 +3,7 @@
 // repeats it:
 //
 //   NOROSHI_MODEL_SEED=4711 build/dev/bin/journal_test --gtest_filter='JournalModel*'
-//   NOROSHI_MODEL_OPERATIONS=5000000 …          runs longer (default: a few seconds)
+//   NOROSHI_MODEL_OPERATIONS=5000000 …          runs longer (default: a million, half a minute)
 //
 // What is checked, always:
 //   - a record that is read has the bytes that were appended at its offset;
@@ -37,7 +37,7 @@ using testing::Crash;
 using testing::FakeFileSystem;
 
 constexpr uint64_t kOperationsPerSeed = 400;
-constexpr uint64_t kOperationsDefault = 80'000;
+constexpr uint64_t kOperationsDefault = 1'000'000;
 constexpr size_t kOutputs = 3;
 
 uint64_t environment(const char* name, uint64_t otherwise) {
@@ -154,6 +154,7 @@ class Model {
     ASSERT_EQ(base->value, next_);
     doubts_.clear();
     receipts_.insert(receipts_.end(), receipts.begin(), receipts.end());
+    every_receipt_.insert(every_receipt_.end(), receipts.begin(), receipts.end());
     for (std::string& text : made.texts) records_[next_++] = {{std::move(text)}, false};
     ASSERT_EQ(journal_->appended_offset().value, next_);
     if (journal_->commit() && options_.sync == SyncMode::Full) {
@@ -379,6 +380,19 @@ class Model {
     }
   }
 
+  bool holds_a_record() {
+    const std::unique_ptr<JournalReader> reader = journal_->make_reader(journal_->first_offset());
+    EntryHead head;
+    ChunkView chunk;
+    for (;;) {
+      const auto outcome = reader->next(head);
+      if (!outcome || *outcome == ReadOutcome::End) return false;
+      if (*outcome == ReadOutcome::Lost) continue;
+      const auto loaded = reader->load(chunk);
+      if (loaded && *loaded == ReadOutcome::Entry) return true;
+    }
+  }
+
   // After a kill the newest receipts are all there. What a power loss or rot took with its records
   // may be missing, and a failed append may have left its own.
   void check_receipts(bool some_lost) {
@@ -387,11 +401,17 @@ class Model {
     for (const Receipt& receipt : found) {
       if (std::ranges::find(receipts_, receipt) != receipts_.end()) known.push_back(receipt);
     }
-    // What is found and not known was in doubt: only the last append can have been.
-    ASSERT_LE(found.size() - known.size(), 3u);
+    // What is found and not known was in doubt: only the last append can have been. Where a segment
+    // lost its records, those of the one before are found again, which an earlier open had passed.
+    const auto unknown = std::ranges::count_if(found, [&](const Receipt& receipt) {
+      const std::vector<Receipt>& acknowledged = some_lost ? every_receipt_ : receipts_;
+      return std::ranges::find(acknowledged, receipt) == acknowledged.end();
+    });
+    ASSERT_LE(unknown, 3);
     ASSERT_TRUE(std::ranges::is_sorted(known, {}, &Receipt::low));
-    // A kill right after a full journal has given up its last segment takes them along.
-    if (!some_lost && journal_->recovery().segments > 0) {
+    // A kill right after a full journal has given up its last segment takes them along; a segment
+    // file without a whole entry may be left.
+    if (!some_lost && holds_a_record()) {
       constexpr size_t kCarriedAtLeast = kJournalBytesMin / 8 / 16 / kReceiptBytes;
       const size_t least = std::min(receipts_.size(), kCarriedAtLeast);
       ASSERT_GE(known.size(), least);
@@ -399,6 +419,7 @@ class Model {
                              receipts_.end() - static_cast<ptrdiff_t>(least)));
     }
     receipts_ = found;
+    every_receipt_.insert(every_receipt_.end(), found.begin(), found.end());
   }
 
   std::mt19937_64 random_;
@@ -410,7 +431,8 @@ class Model {
   std::vector<OutputModel> outputs_;
   std::map<uint64_t, Record> records_;
   std::vector<Doubt> doubts_;
-  std::vector<Receipt> receipts_;  // oldest first, as far as they must or may be found
+  std::vector<Receipt> receipts_;       // oldest first, as far as they must or may be found
+  std::vector<Receipt> every_receipt_;  // of appends that were, or may have been, successful
   uint64_t next_ = 0;
   uint64_t retired_ = 0;  // highest first_offset() ever seen
   uint64_t serial_ = 0;

@@ -77,18 +77,21 @@ TEST(Receipts, OfATornEntryAreNotBelieved) {
   EXPECT_EQ(open_or_die(disk)->take_receipts(), (std::vector<Receipt>{{1, 1}}));
 }
 
-TEST(Receipts, AreInTheSegmentBeforeWhenTheNewestHasNoEntryYet) {
+// Crash after crash, each when a segment was made and its first entry torn.
+TEST(Receipts, AreInASegmentBeforeWhenTheNewestHaveNoWholeEntry) {
   FakeFileSystem disk(1);
   {
     const auto journal = open_or_die(disk);
     ASSERT_TRUE(append_with_receipts(*journal, {{1, 1}}));
   }
-  const Offset next{1};
   const JournalId id =
       decode_segment_header(disk.contents(kDirectory / segment_file_name(Offset{0})))->journal;
-  disk.set_contents(kDirectory / segment_file_name(next),
-                    encode_segment_header({.journal = id, .first = next}));
-  EXPECT_EQ(open_or_die(disk)->take_receipts(), (std::vector<Receipt>{{1, 1}}));
+  for (const Offset next : {Offset{1}, Offset{2}, Offset{3}}) {
+    disk.set_contents(
+        kDirectory / segment_file_name(next),
+        encode_segment_header({.journal = id, .first = next}) + std::string(next.value * 40, 'x'));
+    EXPECT_EQ(open_or_die(disk)->take_receipts(), (std::vector<Receipt>{{1, 1}})) << next.value;
+  }
 }
 
 // Records lost to a power loss must not be taken for stored because the next segment says so.

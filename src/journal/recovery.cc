@@ -83,10 +83,12 @@ void keep_newest(std::vector<Receipt>& receipts, size_t count) {
 }
 
 // Reads a segment to its end: the receipts of what is whole, and how many records are damaged.
-Status walk(SegmentReader& reader, uint64_t bytes, JournalRecovery& report,
-            std::vector<Receipt>& receipts) {
+// False if no entry is whole.
+Result<bool> walk(SegmentReader& reader, uint64_t bytes, JournalRecovery& report,
+                  std::vector<Receipt>& receipts) {
   EntryHead head;
   ChunkView chunk;
+  bool any_whole = false;
   for (;;) {
     NOROSHI_ASSIGN(const SegmentReader::Step step, reader.next(bytes, kOffsetMax, head));
     if (step == SegmentReader::Step::End) break;
@@ -97,6 +99,7 @@ Status walk(SegmentReader& reader, uint64_t bytes, JournalRecovery& report,
     const size_t before = receipts.size();
     decode_receipts(head.receipts, receipts);
     NOROSHI_ASSIGN(const bool whole, reader.load(chunk));
+    any_whole |= whole;
     if (!whole) {
       // Its offsets stay used: the reader of an output will meet it, and count it as lost. A client
       // that repeats what is damaged is welcome.
@@ -106,16 +109,17 @@ Status walk(SegmentReader& reader, uint64_t bytes, JournalRecovery& report,
     if (receipts.size() > 2 * kReceiptsMax) keep_newest(receipts, kReceiptsMax);
   }
   keep_newest(receipts, kReceiptsMax);
-  return {};
+  return any_whole;
 }
 
-// Reads the newest segment to its end, cuts what is torn, and says where it ends.
-Status scan_newest(FileSystem& files, Segment& segment, JournalRecovery& report,
-                   std::vector<Receipt>& receipts) {
+// Reads the newest segment to its end, cuts what is torn, and says where it ends. False if no entry
+// is whole.
+Result<bool> scan_newest(FileSystem& files, Segment& segment, JournalRecovery& report,
+                         std::vector<Receipt>& receipts) {
   NOROSHI_ASSIGN(std::unique_ptr<File> file, files.open(segment.path, OpenMode::ReadWrite));
   const uint64_t bytes = segment.end_position.load();
   SegmentReader reader(std::move(file), segment.salt, segment.first);
-  NOROSHI_TRY(walk(reader, bytes, report, receipts));
+  NOROSHI_ASSIGN(const bool any_whole, walk(reader, bytes, report, receipts));
   segment.end_offset.store(reader.expected());
   if (reader.expected() > segment.first && reader.position() < bytes) {
     NOROSHI_ASSIGN(file, files.open(segment.path, OpenMode::ReadWrite));
@@ -123,15 +127,22 @@ Status scan_newest(FileSystem& files, Segment& segment, JournalRecovery& report,
     segment.end_position.store(reader.position());
     report.torn_bytes_cut += bytes - reader.position();
   }
-  return {};
+  return any_whole;
 }
 
-// The newest segment has no entry yet: the receipts are still in the one before.
-Status read_receipts(FileSystem& files, const Segment& segment, std::vector<Receipt>& receipts) {
-  NOROSHI_ASSIGN(std::unique_ptr<File> file, files.open(segment.path, OpenMode::Read));
-  SegmentReader reader(std::move(file), segment.salt, segment.first);
-  JournalRecovery damage;  // whoever reads the records will tell
-  return walk(reader, segment.end_position.load(), damage, receipts);
+// The newest segment has no whole entry: the receipts are still in the newest one that has, usually
+// the one before. Crash after crash leaves several without.
+Status read_receipts(FileSystem& files, const std::vector<SegmentPointer>& segments,
+                     std::vector<Receipt>& receipts) {
+  for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
+    NOROSHI_ASSIGN(std::unique_ptr<File> file, files.open((*segment)->path, OpenMode::Read));
+    SegmentReader reader(std::move(file), (*segment)->salt, (*segment)->first);
+    JournalRecovery damage;  // whoever reads the records will tell
+    NOROSHI_ASSIGN(const bool any_whole,
+                   walk(reader, (*segment)->end_position.load(), damage, receipts));
+    if (any_whole) return {};
+  }
+  return {};
 }
 
 // Every offset that an output says is done: these are never given to another record.
@@ -204,7 +215,8 @@ Result<RecoveredJournal> recover_journal(FileSystem& files, const Path& director
   Offset end;
   if (!recovered.segments.empty()) {
     const SegmentPointer newest = recovered.segments.back();
-    NOROSHI_TRY(scan_newest(files, *newest, recovered.report, recovered.receipts));
+    NOROSHI_ASSIGN(const bool any_whole,
+                   scan_newest(files, *newest, recovered.report, recovered.receipts));
     end = newest->end_offset.load();
     if (end == newest->first) {
       // Without any entry: a crash right after its creation. Its name still says where appends were
@@ -213,9 +225,8 @@ Result<RecoveredJournal> recover_journal(FileSystem& files, const Path& director
       if (bytes > kSegmentHeaderBytes)
         recovered.report.torn_bytes_cut += bytes - kSegmentHeaderBytes;
       recovered.segments.pop_back();
-      if (!recovered.segments.empty())
-        NOROSHI_TRY(read_receipts(files, *recovered.segments.back(), recovered.receipts));
     }
+    if (!any_whole) NOROSHI_TRY(read_receipts(files, recovered.segments, recovered.receipts));
   }
   for (size_t i = 0; i < recovered.segments.size(); ++i) {
     Segment& segment = *recovered.segments[i];
