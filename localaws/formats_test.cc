@@ -43,7 +43,8 @@ TEST(Base64, RoundTripsAndRefuses) {
     for (char& c : bytes) c = static_cast<char>(random());
     EXPECT_EQ(base64_decode(base64(bytes)), bytes);
   }
-  for (const std::string_view bad : {"A", "AA", "AAA", "A===", "AA=A", "====", "AA A", "AAA\n"}) {
+  for (const std::string_view bad : {"A", "AA", "AAA", "A===", "AA=A", "====", "AA A", "AAA\n",
+                                     "AB==", "AP==", "AAB=", "AAD="}) {
     EXPECT_FALSE(base64_decode(bad)) << bad;
   }
 }

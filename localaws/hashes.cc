@@ -174,6 +174,10 @@ std::optional<std::string> base64_decode(std::string_view text) {
     for (const int shift : {16, 8, 0}) out.push_back(static_cast<char>(bits >> shift));
     bits = 0;
   }
+  // The bits that a short group leaves over are zero, so that a text has one meaning and bytes have
+  // one text: a session token with a changed last character is another token.
+  const uint32_t unused = padding == 0 ? 0 : padding == 1 ? 0x3 : 0xf;
+  if ((bits & unused) != 0) return std::nullopt;
   if (padding == 1) {
     out.push_back(static_cast<char>(bits >> 10));
     out.push_back(static_cast<char>(bits >> 2));

@@ -35,7 +35,8 @@ class Hasher {
 
 [[nodiscard]] std::string hex(std::string_view bytes);
 [[nodiscard]] std::string base64(std::string_view bytes);
-// Strict: padding required, nothing but the alphabet; nullopt otherwise.
+// Strict (RFC 4648 §3.5): padding required, nothing but the alphabet, unused bits zero; nullopt
+// otherwise.
 [[nodiscard]] std::optional<std::string> base64_decode(std::string_view text);
 // Takes the same time whatever the difference is.
 [[nodiscard]] bool equal_in_constant_time(std::string_view a, std::string_view b);
