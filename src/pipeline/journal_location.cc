@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <vector>
 
 #include "base/log.h"
@@ -16,22 +18,24 @@ namespace fs = std::filesystem;
 constexpr std::string_view kDefaultStoreDirectory = "/tmp/fluent-bit/s3";  // Fluent Bit's
 constexpr std::string_view kDefaultPlace = "/var/lib/noroshi";
 
-// Empty if files can be made there, else the reason.
+// Empty if files can be made in place/journal, else the reason. With `keep_nothing` it only asks: the
+// directories that exist are enough to tell, and two checks at once cannot disturb each other.
 std::string unusable(const fs::path& place, bool keep_nothing) {
   std::error_code error;
-  std::vector<fs::path> made;  // innermost first
-  for (fs::path path = place / "journal"; !path.empty() && !fs::exists(path, error);
-       path = path.parent_path()) {
-    made.push_back(path);
+  fs::path directory = place / "journal";
+  if (!keep_nothing) {
+    fs::create_directories(directory, error);
+    if (error) return error.message();
   }
-  fs::create_directories(place / "journal", error);
-  std::string reason = error ? error.message() : "";
-  if (reason.empty() && access((place / "journal").c_str(), W_OK | X_OK) != 0)
-    reason = "not writable";
-  if (keep_nothing) {
-    for (const fs::path& path : made) fs::remove(path, error);  // refuses what is not empty
+  while (!fs::exists(directory, error) && directory.has_relative_path()) {
+    directory = directory.parent_path();
   }
-  return reason;
+  if (directory.empty()) directory = ".";
+  if (!fs::is_directory(directory, error)) {
+    return fmt::format("{} is not a directory", directory.string());
+  }
+  if (access(directory.c_str(), W_OK | X_OK) != 0) return std::strerror(errno);
+  return {};
 }
 
 // "/tmp/fluent-bit" for a store_dir of "/tmp/fluent-bit/s3/"; empty without an S3 output.

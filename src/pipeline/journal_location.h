@@ -32,8 +32,8 @@ struct JournalLocation {
   }
 };
 
-// Makes the directory (and removes it again with `keep_nothing`). Problems with a place the user
-// named go to `diagnostics`.
+// Makes the directory; with `keep_nothing` it only asks whether it could. Problems with a place the
+// user named go to `diagnostics`.
 [[nodiscard]] JournalLocation find_journal_location(const Document& document,
                                                     const ServiceOptions& service,
                                                     const EnvironmentLookup& environment,
