@@ -1,9 +1,12 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <random>
 
 #include "record/json_parser.h"
 #include "record/json_reference.h"
@@ -448,6 +451,49 @@ TEST(JsonParser, LongTextsDoNotKeepTheirMemory) {
     ASSERT_TRUE(parser.append_object(big, out).has_value());
     ASSERT_EQ(out.size(), 9u + (2u << 20));
     ASSERT_TRUE(parser.append_object("{\"b\":1}", out).has_value());
+  }
+}
+
+// The slow twin of the fast path for numbers of few decimals.
+std::string shortest(double value) {
+  char text[64];
+  std::string out(text, std::to_chars(text, text + sizeof text, value).ptr);
+  if (out.find_first_not_of("-0123456789") == std::string::npos) out += ".0";
+  return out;
+}
+
+TEST(JsonNumber, OfFewDecimalsIsTheShortestText) {
+  std::mt19937_64 random(testing::UnitTest::GetInstance()->random_seed());
+  std::uniform_int_distribution<int> digits(0, 17);
+  for (int i = 0; i < 300'000; ++i) {
+    const auto mantissa = static_cast<double>(static_cast<int64_t>(random()) >> (random() % 64));
+    const double value = mantissa / std::pow(10, digits(random));
+    for (const double near : {value, std::nextafter(value, 0), std::nextafter(value, 1e300)}) {
+      std::string text;
+      write_json_number(text, near);
+      ASSERT_EQ(text, shortest(near));
+    }
+  }
+}
+
+TEST(JsonDate, OfManySecondsInAnyOrder) {
+  // Timestamps that share a second, follow each other, or jump: what is kept of one second must not
+  // show in another.
+  std::mt19937_64 random(testing::UnitTest::GetInstance()->random_seed());
+  Timestamp time{};
+  for (int i = 0; i < 20'000; ++i) {
+    if (random() % 3 == 0) time = Timestamp(Nanoseconds(static_cast<int64_t>(random())));
+    time += Nanoseconds(random() % 700'000'000);
+    const auto day = std::chrono::floor<std::chrono::days>(time);
+    const std::chrono::year_month_day date(day);
+    const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::microseconds>(time - day));
+    const std::string expected = fmt::format(
+        "\"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z\"", static_cast<int>(date.year()),
+        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(),
+        clock.minutes().count(), clock.seconds().count(), clock.subseconds().count());
+    std::string text;
+    write_json_date(text, JsonDateFormat::Iso8601, time);
+    ASSERT_EQ(text, expected);
   }
 }
 

@@ -211,10 +211,32 @@ void put_integer(OutputBuffer& out, Integer value) {
   out.advance_to(std::to_chars(out.at(), out.at() + OutputBuffer::kSlack, value).ptr);
 }
 
+// A number of up to three decimals (durations, ratios, prices): its thousandfold is an integer. Such
+// a decimal of at most 15 digits that reads back as the same double is the shortest one, and as it
+// has decimals, no exponent makes it shorter: what std::to_chars() finds out in ten times as long.
+char* put_three_decimals(char* to, double value) {
+  constexpr double kBelow = 1e12;  // 15 digits with the decimals
+  if (!(std::abs(value) < kBelow)) return nullptr;
+  const auto thousandfold = static_cast<int64_t>(value * 1000 + (value < 0 ? -0.5 : 0.5));
+  if (static_cast<double>(thousandfold) / 1000 != value || thousandfold % 1000 == 0) return nullptr;
+  if (value < 0) *to++ = '-';
+  const auto digits = static_cast<uint64_t>(thousandfold < 0 ? -thousandfold : thousandfold);
+  to = std::to_chars(to, to + OutputBuffer::kSlack, digits / 1000).ptr;
+  const auto decimals = static_cast<unsigned>(digits % 1000);
+  *to++ = '.';
+  *to++ = static_cast<char>('0' + decimals / 100);
+  if (decimals % 100 == 0) return to;
+  *to++ = static_cast<char>('0' + decimals / 10 % 10);
+  if (decimals % 10 == 0) return to;
+  *to++ = static_cast<char>('0' + decimals % 10);
+  return to;
+}
+
 void put_number(OutputBuffer& out, double value) {
   if (!std::isfinite(value)) return out.text("null");
   out.reserve(0);
   char* begin = out.at();
+  if (char* const end = put_three_decimals(begin, value)) return out.advance_to(end);
   char* end = std::to_chars(begin, begin + OutputBuffer::kSlack, value).ptr;
   // A reader must see that it was a float: 1 becomes 1.0.
   if (std::string_view(begin, static_cast<size_t>(end - begin)).find_first_not_of("-0123456789") ==
@@ -256,6 +278,24 @@ void put_extension(OutputBuffer& out, const MsgpackToken& token) {
   out.text("\"}");
 }
 
+// Text whose size stands in its first or second byte: nearly every key, and most values. False: it
+// is something else, and `at` is where it was.
+bool take_short_text(const char*& at, const char* end, std::string_view& text) {
+  const auto room = static_cast<size_t>(end - at);
+  if (room < 2) return false;
+  const auto first = static_cast<uint8_t>(at[0]);
+  size_t head = 1, size = first & 0x1f;
+  if (first == msgpack_format::kString8) {
+    head = 2, size = static_cast<uint8_t>(at[1]);
+  } else if ((first & 0xe0) != msgpack_format::kFixString) {
+    return false;
+  }
+  if (room < head + size) return false;
+  text = {at + head, size};
+  at += head + size;
+  return true;
+}
+
 class ValueWriter {
  public:
   ValueWriter(OutputBuffer& out, std::string_view msgpack, JsonOptions options)
@@ -265,6 +305,15 @@ class ValueWriter {
 
   // `depth`: arrays and maps around this value.
   std::optional<MsgpackError> value(uint32_t depth) {
+    std::string_view text;
+    if (take_short_text(at_, end_, text)) {
+      put_string(out_, text, options_);
+      return std::nullopt;
+    }
+    return other_value(depth);
+  }
+
+  std::optional<MsgpackError> other_value(uint32_t depth) {
     MsgpackToken token;
     if (const auto error = decode(at_, end_, token)) return error;
     switch (token.type) {
@@ -324,15 +373,12 @@ class ValueWriter {
       out_.reserve(0);
       if (comma) out_.byte(',');
       comma = true;
-      const char* before = at_;
-      MsgpackToken key;
-      if (const auto error = decode(at_, end_, key)) return error;
-      if (key.type == MsgpackType::String || key.type == MsgpackType::Binary) {
-        put_string(out_, key.bytes, options_);
-        if (found != nullptr && key.bytes == wanted) *found = true;
-      } else {
-        at_ = before;
-        if (const auto error = key_as_string(depth)) return error;
+      std::string_view key;
+      if (take_short_text(at_, end_, key)) {
+        put_string(out_, key, options_);
+        if (found != nullptr && key == wanted) *found = true;
+      } else if (const auto error = other_key(depth, wanted, found)) {
+        return error;
       }
       out_.reserve(0);
       out_.byte(':');
@@ -350,6 +396,19 @@ class ValueWriter {
   }
 
  private:
+  std::optional<MsgpackError> other_key(uint32_t depth, std::string_view wanted, bool* found) {
+    const char* before = at_;
+    MsgpackToken key;
+    if (const auto error = decode(at_, end_, key)) return error;
+    if (key.type != MsgpackType::String && key.type != MsgpackType::Binary) {
+      at_ = before;
+      return key_as_string(depth);
+    }
+    put_string(out_, key.bytes, options_);
+    if (found != nullptr && key.bytes == wanted) *found = true;
+    return std::nullopt;
+  }
+
   // A map whose keys are no strings is rare: the detour over a string of its own is good enough.
   std::optional<MsgpackError> key_as_string(uint32_t depth) {
     std::string text;
@@ -373,26 +432,41 @@ char* put_digits(char* to, unsigned value, int digits) {
   return to + digits;
 }
 
+// "2026-11-23T02:53:00" of one second, as most records follow one of the same second.
+struct SecondText {
+  Seconds since_epoch = Seconds::min();
+  std::array<char, 19> text;
+
+  void set(Seconds second) {
+    since_epoch = second;
+    const auto day = std::chrono::floor<std::chrono::days>(second);
+    const std::chrono::year_month_day date{std::chrono::sys_days(day)};
+    const auto of_day = static_cast<unsigned>((second - day).count());
+    char* to = put_digits(text.data(), static_cast<unsigned>(static_cast<int>(date.year())), 4);
+    *to++ = '-';
+    to = put_digits(to, static_cast<unsigned>(date.month()), 2);
+    *to++ = '-';
+    to = put_digits(to, static_cast<unsigned>(date.day()), 2);
+    *to++ = 'T';
+    to = put_digits(to, of_day / 3600, 2);
+    *to++ = ':';
+    to = put_digits(to, of_day / 60 % 60, 2);
+    *to++ = ':';
+    put_digits(to, of_day % 60, 2);
+  }
+};
+
 // "2026-11-23T02:53:00.123456" with `separator` between date and time; years 1677 to 2262 by type.
 char* put_date_time(char* to, Timestamp time, char separator) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const auto micros =
-      static_cast<uint64_t>(std::chrono::floor<std::chrono::microseconds>(time - day).count());
-  const auto seconds = static_cast<unsigned>(micros / 1'000'000);
-  to = put_digits(to, static_cast<unsigned>(static_cast<int>(date.year())), 4);
-  *to++ = '-';
-  to = put_digits(to, static_cast<unsigned>(date.month()), 2);
-  *to++ = '-';
-  to = put_digits(to, static_cast<unsigned>(date.day()), 2);
-  *to++ = separator;
-  to = put_digits(to, seconds / 3600, 2);
-  *to++ = ':';
-  to = put_digits(to, seconds / 60 % 60, 2);
-  *to++ = ':';
-  to = put_digits(to, seconds % 60, 2);
+  static thread_local SecondText last;
+  const auto second = std::chrono::floor<Seconds>(time.time_since_epoch());
+  if (second != last.since_epoch) last.set(second);
+  std::memcpy(to, last.text.data(), last.text.size());
+  to[10] = separator;
+  to += last.text.size();
   *to++ = '.';
-  return put_digits(to, static_cast<unsigned>(micros % 1'000'000), 6);
+  const auto nanoseconds = static_cast<unsigned>((time.time_since_epoch() - second).count());
+  return put_digits(to, nanoseconds / 1000, 6);
 }
 
 void put_date(OutputBuffer& out, JsonDateFormat format, Timestamp time) {

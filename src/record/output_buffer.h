@@ -14,7 +14,7 @@ namespace noroshi {
 class OutputBuffer {
  public:
   OutputBuffer(std::string& out, size_t estimate) : out_(out), begin_(out.size()) {
-    out_.resize(begin_ + estimate + kSlack);
+    resize(begin_ + estimate + kSlack);
     point_at(begin_);
   }
   OutputBuffer(const OutputBuffer&) = delete;
@@ -54,11 +54,14 @@ class OutputBuffer {
  private:
   [[gnu::noinline]] void grow(size_t bytes) {
     const auto used = static_cast<size_t>(at_ - out_.data());
-    // Half as much again of what this writer wrote, not of the whole string: resize() clears what
-    // it adds, and a megabyte that was there before must not cost half a megabyte of zeros for each
-    // record. Memory is allocated geometrically by the string itself.
-    out_.resize(std::max(used + bytes, used + (used - begin_) / 2) + kSlack);
+    // Half as much again of what this writer wrote, not of the whole string, which may hold a
+    // megabyte from before. Memory is allocated geometrically by the string itself.
+    resize(std::max(used + bytes, used + (used - begin_) / 2) + kSlack);
     point_at(used);
+  }
+  // Does not clear what it adds, as out_.resize() would: every byte that stays is written.
+  void resize(size_t size) {
+    out_.resize_and_overwrite(size, [](char*, size_t whole) { return whole; });
   }
   void point_at(size_t position) {
     at_ = out_.data() + position;

@@ -6,6 +6,7 @@
 
 #include "record/ascii.h"
 #include "record/json_writer.h"
+#include "record/map_pairs.h"
 #include "record/msgpack_decode.h"
 
 namespace noroshi {
@@ -24,22 +25,14 @@ struct Place {
 
 // The last pair whose key is `key`.
 std::optional<Place> find_in_map(Place map, std::string_view key) {
-  MsgpackToken head;
-  if (decode(map.at, map.end, head) || head.type != MsgpackType::Map) return std::nullopt;
+  MapPairs pairs({map.at, static_cast<size_t>(map.end - map.at)});
   std::optional<Place> found;
-  for (uint32_t i = 0; i < head.count; ++i) {
-    const char* before = map.at;
-    MsgpackToken token;
-    if (decode(map.at, map.end, token)) return std::nullopt;
-    const bool text = token.type == MsgpackType::String || token.type == MsgpackType::Binary;
-    if (!text) {
-      map.at = before;
-      if (skip_value(map.at, map.end)) return std::nullopt;
+  for (MapPair pair; pairs.next(pair);) {
+    if (pair.name == key && pair.name.data() != nullptr) {
+      found = Place{pair.value.data(), pair.value.data() + pair.value.size()};
     }
-    const char* value = map.at;
-    if (skip_value(map.at, map.end)) return std::nullopt;
-    if (text && token.bytes == key) found = Place{value, map.at};
   }
+  if (!pairs.ok()) return std::nullopt;
   return found;
 }
 
