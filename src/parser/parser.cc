@@ -32,11 +32,13 @@ struct Parser::Impl {
   std::optional<Regex> regex;
   RegexMatch match;
   std::string time_text;  // of a time that is a number; kept for its memory
+  std::span<const uint32_t> keys;  // see key_positions()
 };
 
 Parser::Parser(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Parser::~Parser() = default;
 const ParserOptions& Parser::options() const { return impl_->options; }
+std::span<const uint32_t> Parser::key_positions() const { return impl_->keys; }
 uint64_t Parser::time_failures() const { return impl_->time_field.failures(); }
 
 Result<std::unique_ptr<Parser>> Parser::make(ParserOptions options, const Clock& clock) {
@@ -58,6 +60,8 @@ Result<std::unique_ptr<Parser>> Parser::make(ParserOptions options, const Clock&
 // The time field of a JSON record, taken out of the finished map at out[begin].
 uint32_t Parser::Impl::take_json_time(std::string& out, size_t begin, uint32_t pairs,
                                       std::optional<Timestamp>& time) {
+  if (!keys.empty() && !has_key(std::string_view(out).substr(begin), keys, options.time_key))
+    return pairs;
   MapPairs walk(std::string_view(out).substr(begin));
   for (MapPair pair; walk.next(pair);) {
     if (pair.name != options.time_key || pair.name.data() == nullptr) continue;
@@ -76,6 +80,7 @@ uint32_t Parser::Impl::take_json_time(std::string& out, size_t begin, uint32_t p
     if (!read) return pairs;
     time = read;
     if (options.time_keep) return pairs;
+    keys = {};  // they move
     out.erase(static_cast<size_t>(pair.key.data() - out.data()), pair.bytes().size());
     set_map_pairs(out, begin, pairs - 1);
     return pairs - 1;
@@ -88,7 +93,8 @@ std::optional<uint32_t> Parser::Impl::append_json(std::string_view text, std::st
   const size_t begin = out.size();
   if (!json.append_object(text, out)) return std::nullopt;
   uint32_t pairs = MapPairs(std::string_view(out).substr(begin)).count();
-  if (!decoders.empty()) pairs = decoders.apply(out, begin, json);
+  keys = json.key_positions();
+  if (!decoders.empty()) pairs = decoders.apply(out, begin, json), keys = {};
   if (time_field.wanted()) pairs = take_json_time(out, begin, pairs, time);
   return pairs;
 }
@@ -144,6 +150,7 @@ std::optional<uint32_t> Parser::Impl::append_text_format(std::string_view text, 
 
 std::optional<uint32_t> Parser::append_map(std::string_view text, std::string& out,
                                            std::optional<Timestamp>& time) {
+  impl_->keys = {};
   if (impl_->options.format == ParserFormat::Json) return impl_->append_json(text, out, time);
   return impl_->append_text_format(text, out, time);
 }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -78,7 +79,11 @@ class Parser {
   [[nodiscard]] std::optional<uint32_t> append_map(std::string_view text, std::string& out,
                                                    std::optional<Timestamp>& time);
 
-  // The same, replacing the content of `out_map`.
+  // Where the keys of the map appended last begin, counted from the end of its head, to look for a
+  // name without a walk over the values; empty where that is not known. Valid until the next call.
+  [[nodiscard]] std::span<const uint32_t> key_positions() const;
+
+  // The same as append_map(), replacing the content of `out_map`.
   [[nodiscard]] bool parse(std::string_view text, std::string& out_map,
                            std::optional<Timestamp>& time) {
     out_map.clear();

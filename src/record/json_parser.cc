@@ -66,6 +66,28 @@ void put_string(OutputBuffer& out, std::string_view text) {
   out.advance_to(to + text.size());
 }
 
+// A string without escapes of at most 31 bytes, nearly every key and many values: copied behind its
+// one byte of head while its end is looked for. False: it is another one, and nothing is written.
+bool put_short_string(OutputBuffer& out, const char* text) {
+#if defined(__SSE2__)
+  static_assert(OutputBuffer::kSlack >= 33 && kPadding >= 32);
+  char* const to = out.at();
+  for (unsigned from = 0; from < 32; from += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text + from));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 1 + from), bytes);
+    const auto mask = static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(
+        _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')))));
+    if (mask == 0) continue;
+    const unsigned size = from + static_cast<unsigned>(std::countr_zero(mask));
+    if (text[size] != '"') return false;
+    *to = static_cast<char>(format::kFixString | size);
+    out.advance_to(to + 1 + size);
+    return true;
+  }
+#endif
+  return false;
+}
+
 std::optional<uint32_t> four_hex_digits(const char* at) {
   uint32_t value = 0;
   for (int i = 0; i < 4; ++i) {
@@ -187,6 +209,24 @@ bool put_double(OutputBuffer& out, const char* begin, const char* end) {
   return true;
 }
 
+// Powers of ten that a double holds exactly.
+constexpr auto kExactPowersOfTen = [] {
+  std::array<double, 23> powers{};
+  double power = 1;
+  for (double& entry : powers) entry = power, power *= 10;
+  return powers;
+}();
+
+// digits / 10^decimals: both are exact doubles, so the quotient is the nearest double to the text
+// (Clinger 1990, the fast case), and std::from_chars() is not needed.
+bool put_short_decimal(OutputBuffer& out, bool negative, uint64_t digits, size_t decimals) {
+  constexpr uint64_t kExactMax = uint64_t{1} << 53;
+  if (digits > kExactMax || decimals >= kExactPowersOfTen.size()) return false;
+  const double value = static_cast<double>(digits) / kExactPowersOfTen[decimals];
+  out.advance_to(msgpack_encode::put_float(out.at(), negative ? -value : value));
+  return true;
+}
+
 bool put_number(OutputBuffer& out, const char* begin) {
   const char* at = begin;
   const bool negative = *at == '-';
@@ -200,8 +240,13 @@ bool put_number(OutputBuffer& out, const char* begin) {
   if (*at == '.') {
     whole = false;
     const char* fraction = ++at;
-    while (is_digit(*at)) ++at;
+    uint64_t all_digits = value;
+    for (; is_digit(*at); ++at) all_digits = all_digits * 10 + static_cast<uint64_t>(*at - '0');
     if (at == fraction) return false;
+    const auto decimals = at - fraction;
+    if (ends_value(*at) && count + decimals <= 19 &&
+        put_short_decimal(out, negative, all_digits, static_cast<size_t>(decimals)))
+      return true;
   }
   if (*at == 'e' || *at == 'E') {
     whole = false;
@@ -260,6 +305,8 @@ struct JsonToMsgpack::State {
   std::vector<char> text;  // a copy of the JSON, the padding, … , a NUL
   std::string unescaped;
   std::array<OpenContainer, kMsgpackDepthMax> open;
+  std::array<uint32_t, kJsonKeysNotedMax> keys;  // see key_positions()
+  size_t key_count = 0;
 
   void set_capacity(size_t capacity) {
     // The depth is simdjson's own second stage's, which is not used: 1.
@@ -280,6 +327,7 @@ struct JsonToMsgpack::State {
 
 bool JsonToMsgpack::State::put_escaped_or_plain_string(const char* at, OutputBuffer& out) {
   const char* begin = at + 1;
+  if (put_short_string(out, begin)) return true;
   const char* stop = find_quote_or_backslash(begin);
   if (*stop == '"') {
     put_string(out, {begin, static_cast<size_t>(stop - begin)});
@@ -321,6 +369,7 @@ std::expected<void, JsonError> JsonToMsgpack::State::second_stage(const char* ba
   const auto invalid = std::unexpected(JsonError::Invalid);
 
   uint32_t depth = 0;
+  key_count = 0;
   const char* at = take();
   while (true) {
     // `at` is the first byte of a value.
@@ -365,6 +414,10 @@ std::expected<void, JsonError> JsonToMsgpack::State::second_stage(const char* ba
     if (open[depth - 1].is_map) {
       if (*at != '"') return invalid;
       out.reserve(0);
+      if (depth == 1) {
+        if (key_count < keys.size()) keys[key_count] = static_cast<uint32_t>(out.position() - 1);
+        ++key_count;
+      }
       if (!put_escaped_or_plain_string(at, out)) return invalid;
       if (*take() != ':') return invalid;
       at = take();
@@ -426,6 +479,11 @@ std::expected<void, JsonError> JsonToMsgpack::append_object(std::string_view jso
   while (first < json.size() && is_space(json[first])) ++first;
   if (first == json.size() || json[first] != '{') return std::unexpected(JsonError::NotAnObject);
   return state_->append(json.substr(first), out);
+}
+
+std::span<const uint32_t> JsonToMsgpack::key_positions() const {
+  if (state_->key_count > kJsonKeysNotedMax) return {};
+  return std::span(state_->keys).first(state_->key_count);
 }
 
 std::expected<void, JsonError> JsonToMsgpack::append_value(std::string_view json,

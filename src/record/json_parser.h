@@ -10,6 +10,7 @@
 
 #include <expected>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,7 @@ enum class JsonError : uint8_t {
 [[nodiscard]] std::string_view to_string(JsonError error);
 
 inline constexpr size_t kJsonBytesMax = 16 << 20;
+inline constexpr size_t kJsonKeysNotedMax = 64;
 // Memory kept between calls; a longer text gets its memory for that one call.
 inline constexpr size_t kJsonBytesKept = 256 << 10;
 
@@ -43,6 +45,12 @@ class JsonToMsgpack {
   // The same for any JSON value (configuration, AWS answers, tests).
   [[nodiscard]] std::expected<void, JsonError> append_value(std::string_view json,
                                                             std::string& out);
+
+  // Where the keys of the object appended last begin, counted from the end of its map's head: to
+  // look for a name without walking over the values. Empty if there are more than
+  // kJsonKeysNotedMax, or none. Undefined after an error or another value than an object; valid
+  // until the next call.
+  [[nodiscard]] std::span<const uint32_t> key_positions() const;
 
  private:
   struct State;

@@ -15,6 +15,10 @@ const char* MapPairs::behind_rare(const char* at, const char*& text) const {
 }
 
 void set_map_pairs(std::string& out, size_t begin, uint32_t pairs) {
+  if (pairs < 16 && (static_cast<unsigned char>(out[begin]) & 0xf0) == 0x80) {
+    out[begin] = static_cast<char>(0x80 | pairs);
+    return;
+  }
   char head[5];
   size_t size = 1;
   if (pairs < 16) {

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -43,6 +44,8 @@ struct MapPair {
       {};  // the key's text; data() is null if the key is neither string nor binary
   std::string_view key = {};    // MessagePack
   std::string_view value = {};  // MessagePack
+  std::string_view text =
+      {};  // the value's text; data() is null if it is neither string nor binary
   // Both, as they lie in the map.
   [[nodiscard]] std::string_view bytes() const {
     return {key.data(), static_cast<size_t>(value.data() + value.size() - key.data())};
@@ -86,6 +89,8 @@ class MapPairs {
     at_ = behind(value, text);
     if (at_ == nullptr) return stop();
     pair.value = {value, static_cast<size_t>(at_ - value)};
+    pair.text = text == nullptr ? std::string_view()
+                                : std::string_view(text, static_cast<size_t>(at_ - text));
     return true;
   }
 
@@ -116,6 +121,12 @@ class MapPairs {
       text = at + 2;
       return size <= room ? at + size : nullptr;
     }
+    if (first == 0xda && room >= 3) {  // str 16: a log line
+      const size_t size = 3 + (size_t{static_cast<unsigned char>(at[1])} << 8 |
+                               static_cast<unsigned char>(at[2]));
+      text = at + 3;
+      return size <= room ? at + size : nullptr;
+    }
     return behind_rare(at, text);
   }
   const char* behind_rare(const char* at, const char*& text) const;
@@ -130,6 +141,24 @@ class MapPairs {
 [[nodiscard]] inline size_t map_head_size(std::string_view map) {
   const auto first = static_cast<unsigned char>(map.front());
   return first == 0xde ? 3 : first == 0xdf ? 5 : 1;
+}
+
+// The text of the string at map[at]; such places are JsonToMsgpack::key_positions().
+[[nodiscard]] inline std::string_view text_at(std::string_view map, size_t at) {
+  const auto first = static_cast<unsigned char>(map[at]);
+  if (first >= 0xa0 && first < 0xc0) return map.substr(at + 1, first & 0x1f);
+  const auto token = MsgpackReader(map.substr(at)).next();
+  return token ? token->bytes : std::string_view();
+}
+
+// Whether one of the keys at `positions` behind the map's head is `name`.
+[[nodiscard]] inline bool has_key(std::string_view map, std::span<const uint32_t> positions,
+                                  std::string_view name) {
+  const size_t head = map_head_size(map);
+  for (const uint32_t position : positions) {
+    if (text_at(map, head + position) == name) return true;
+  }
+  return false;
 }
 
 // Gives the map that begins at out[begin] a head that promises `pairs`. Its pairs move if the

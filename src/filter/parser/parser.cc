@@ -3,6 +3,7 @@
 #include "filter/parser/parser.h"
 
 #include <algorithm>
+#include <span>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -32,19 +33,6 @@ const OptionTable<ParserFilterOptions>& parser_filter_option_table() {
 
 namespace {
 
-struct TextField {
-  std::string_view text = {};
-  bool found = false;
-};
-
-TextField text_of(std::string_view value) {
-  const auto token = MsgpackReader(value).next();
-  if (!token || (token->type != MsgpackType::String && token->type != MsgpackType::Binary)) {
-    return {};
-  }
-  return {token->bytes, true};
-}
-
 class ParserFilter final : public Filter {
  public:
   ParserFilter(ParserFilterOptions options, RecordAccessor key,
@@ -67,26 +55,26 @@ class ParserFilter final : public Filter {
   // False: the record stays as it is.
   bool rewrite(std::string_view record, const RecordEntry& entry) {
     kept_.clear();
-    TextField field;
+    std::string_view text;
     if (key_.nested()) {
       // The text stays where it is, inside its map, as with Fluent Bit.
       const auto value = key_.find(record);
       if (!value) return false;
-      field = text_of(*value);
+      text = MsgpackReader(*value).read_binary().value_or(std::string_view());
       if (options_.reserve_data && !collect(record, nullptr)) return false;
     } else {
-      if (!collect(record, &field)) return false;
+      if (!collect(record, &text)) return false;
     }
-    if (!field.found) return false;
+    if (text.data() == nullptr) return false;
 
     std::string& body = rewriter_.begin_record(entry);
     const size_t map = rewriter_.map_begin();
     std::optional<Timestamp> time;
     for (const auto& parser : parsers_) {
-      auto pairs = parser->append_map(field.text, body, time);
+      auto pairs = parser->append_map(text, body, time);
       if (!pairs) continue;
       if (!kept_.empty()) {
-        drop_names_of(std::string_view(body).substr(map));
+        drop_names_of(std::string_view(body).substr(map), parser->key_positions());
         for (const MapPair& pair : kept_) body.append(pair.bytes());
         *pairs += static_cast<uint32_t>(kept_.size());
         set_map_pairs(body, map, *pairs);
@@ -98,15 +86,16 @@ class ParserFilter final : public Filter {
     return false;
   }
 
-  // Fills kept_ with the pairs that will stand behind the parsed ones, and `field` with the text.
-  bool collect(std::string_view record, TextField* field) {
+  // Fills kept_ with the pairs that will stand behind the parsed ones, and `text` with the text of
+  // the key; its data() stays null if there is none.
+  bool collect(std::string_view record, std::string_view* text) {
     MapPairs pairs(record);
     for (MapPair pair; pairs.next(pair);) {
       bool keep = options_.reserve_data;
-      if (field != nullptr && !field->found && pair.name == key_.key() &&
-          pair.name.data() != nullptr) {
-        *field = text_of(pair.value);
-        if (field->found) keep = options_.preserve_key;
+      if (text != nullptr && text->data() == nullptr && pair.text.data() != nullptr &&
+          pair.name == key_.key() && pair.name.data() != nullptr) {
+        *text = pair.text;
+        keep = options_.preserve_key;
       }
       if (keep) kept_.push_back(pair);
     }
@@ -115,15 +104,23 @@ class ParserFilter final : public Filter {
 
   // A key both parsed and kept would stand there twice; what was parsed is the application's own
   // word.
-  void drop_names_of(std::string_view parsed) {
+  void drop_names_of(std::string_view parsed, std::span<const uint32_t> key_positions) {
     uint64_t lengths = 0;
     for (const MapPair& pair : kept_) lengths |= uint64_t{1} << (pair.name.size() & 63);
+    const auto drop = [&](std::string_view name) {
+      if ((lengths >> (name.size() & 63) & 1) == 0) return;
+      std::erase_if(kept_, [&](const MapPair& kept) {
+        return kept.name.data() != nullptr && kept.name == name;
+      });
+    };
+    if (!key_positions.empty()) {
+      const size_t head = map_head_size(parsed);
+      for (const uint32_t position : key_positions) drop(text_at(parsed, head + position));
+      return;
+    }
     MapPairs pairs(parsed);
     for (MapPair pair; pairs.next(pair);) {
-      if ((lengths >> (pair.name.size() & 63) & 1) == 0 || pair.name.data() == nullptr) continue;
-      std::erase_if(kept_, [&](const MapPair& kept) {
-        return kept.name.data() != nullptr && kept.name == pair.name;
-      });
+      if (pair.name.data() != nullptr) drop(pair.name);
     }
   }
 

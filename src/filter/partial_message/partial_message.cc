@@ -21,7 +21,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <list>
 #include <map>
 #include <unordered_map>
@@ -70,6 +69,16 @@ struct Piece {
     return partial && !id.empty() && ordinal > 0 && log_value.data() != nullptr;
   }
 };
+
+// Whether the marker stands anywhere in `body`: no is the usual answer, so it is found by the one
+// byte of it that few texts have many of. memmem() takes more than twice as long here.
+bool holds_marker(std::string_view body) {
+  constexpr size_t kRareAt = kMarker.find('_');
+  for (size_t at = body.find('_', kRareAt); at != body.npos; at = body.find('_', at + 1)) {
+    if (body.substr(at - kRareAt, kMarker.size()) == kMarker) return true;
+  }
+  return false;
+}
 
 bool says_true(const MsgpackToken& token) {
   return token.type == MsgpackType::Bool ? token.boolean : token.bytes == "true";
@@ -187,10 +196,7 @@ class PartialMessageFilter final : public Filter {
       : options_(options), clock_(clock) {}
 
   void apply(Chunk& chunk, FilterOutput& output, FilterMetrics&) override {
-    if (!options_.enabled ||
-        memmem(chunk.body.data(), chunk.body.size(), kMarker.data(), kMarker.size()) == nullptr) {
-      return;
-    }
+    if (!options_.enabled || !holds_marker(chunk.body)) return;
     rewriter_.begin(chunk);
     joined_acks_.clear();
     for (const RecordEntry& entry : chunk.records) {
