@@ -74,7 +74,7 @@ def frames(records_per_frame, count):
     return buffer
 
 
-def run(case, binaries, records):
+def run(case, binaries, records, wrapper=("taskset", "-c", "0")):
     records_per_frame, filters, outputs = CASES[case]
     directory = pathlib.Path(tempfile.mkdtemp(prefix="noroshi-bench-"))
     processes = []
@@ -95,11 +95,11 @@ def run(case, binaries, records):
         config.write_text(f"[SERVICE]\n    HTTP_Port {admin}\n    Log_Level warn\n[INPUT]\n    Name forward\n    Port {port}\n"
                           + filters + outputs.replace("{directory}", str(directory)))
         with open(directory / "log", "wb") as log:
-            router = subprocess.Popen(["taskset", "-c", "0", binaries / "noroshi", "-c", config], env=environment, stderr=log, stdout=log)
+            router = subprocess.Popen([*wrapper, binaries / "noroshi", "-c", config], env=environment, stderr=log, stdout=log)
         processes.append(router)
         metrics_url = f"http://127.0.0.1:{admin}/api/v1/metrics"
         wait_for("the router", lambda: fetch(metrics_url)[0] == 200)
-        batch = 20_000
+        batch = min(20_000, records)
         buffer = frames(records_per_frame, batch)
         connection = socket.create_connection(("127.0.0.1", port))
         started = time.monotonic()
@@ -149,4 +149,5 @@ def main():
               f"{median['rss_mb']:12.1f} {median['anonymous_mb']:13.1f}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
