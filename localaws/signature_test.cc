@@ -108,8 +108,8 @@ TEST(Signature, TemporaryCredentials) {
   const Verifier verify;
   // Tokens of every length modulo 3, and with each of the MAC's digits at the end some time.
   for (int i = 0; i < 200; ++i) {
-    const auto issued = verify.issuer.issue("arn:aws:sts::1:assumed-role/r/" + std::string(i % 3, 's'),
-                                            kDocumented + Seconds(60));
+    const auto issued = verify.issuer.issue(
+        "arn:aws:sts::1:assumed-role/r/" + std::string(i % 3, 's'), kDocumented + Seconds(60));
     std::string token = issued.session_token;
     for (size_t from_end = 1; from_end <= 3; ++from_end) {
       const char original = std::exchange(token[token.size() - from_end], 'A');

@@ -31,7 +31,7 @@ struct Parser::Impl {
   JsonToMsgpack json;
   std::optional<Regex> regex;
   RegexMatch match;
-  std::string time_text;  // of a time that is a number; kept for its memory
+  std::string time_text;           // of a time that is a number; kept for its memory
   std::span<const uint32_t> keys;  // see key_positions()
 };
 

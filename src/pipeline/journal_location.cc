@@ -18,8 +18,8 @@ namespace fs = std::filesystem;
 constexpr std::string_view kDefaultStoreDirectory = "/tmp/fluent-bit/s3";  // Fluent Bit's
 constexpr std::string_view kDefaultPlace = "/var/lib/noroshi";
 
-// Empty if files can be made in place/journal, else the reason. With `keep_nothing` it only asks: the
-// directories that exist are enough to tell, and two checks at once cannot disturb each other.
+// Empty if files can be made in place/journal, else the reason. With `keep_nothing` it only asks:
+// the directories that exist are enough to tell, and two checks at once cannot disturb each other.
 std::string unusable(const fs::path& place, bool keep_nothing) {
   std::error_code error;
   fs::path directory = place / "journal";

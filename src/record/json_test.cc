@@ -487,10 +487,11 @@ TEST(JsonDate, OfManySecondsInAnyOrder) {
     const auto day = std::chrono::floor<std::chrono::days>(time);
     const std::chrono::year_month_day date(day);
     const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::microseconds>(time - day));
-    const std::string expected = fmt::format(
-        "\"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z\"", static_cast<int>(date.year()),
-        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(),
-        clock.minutes().count(), clock.seconds().count(), clock.subseconds().count());
+    const std::string expected =
+        fmt::format("\"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z\"", static_cast<int>(date.year()),
+                    static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                    clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
+                    clock.subseconds().count());
     std::string text;
     write_json_date(text, JsonDateFormat::Iso8601, time);
     ASSERT_EQ(text, expected);

@@ -211,9 +211,10 @@ void put_integer(OutputBuffer& out, Integer value) {
   out.advance_to(std::to_chars(out.at(), out.at() + OutputBuffer::kSlack, value).ptr);
 }
 
-// A number of up to three decimals (durations, ratios, prices): its thousandfold is an integer. Such
-// a decimal of at most 15 digits that reads back as the same double is the shortest one, and as it
-// has decimals, no exponent makes it shorter: what std::to_chars() finds out in ten times as long.
+// A number of up to three decimals (durations, ratios, prices): its thousandfold is an integer.
+// Such a decimal of at most 15 digits that reads back as the same double is the shortest one, and
+// as it has decimals, no exponent makes it shorter: what std::to_chars() finds out in ten times as
+// long.
 char* put_three_decimals(char* to, double value) {
   constexpr double kBelow = 1e12;  // 15 digits with the decimals
   if (!(std::abs(value) < kBelow)) return nullptr;

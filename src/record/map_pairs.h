@@ -122,8 +122,8 @@ class MapPairs {
       return size <= room ? at + size : nullptr;
     }
     if (first == 0xda && room >= 3) {  // str 16: a log line
-      const size_t size = 3 + (size_t{static_cast<unsigned char>(at[1])} << 8 |
-                               static_cast<unsigned char>(at[2]));
+      const size_t size =
+          3 + (size_t{static_cast<unsigned char>(at[1])} << 8 | static_cast<unsigned char>(at[2]));
       text = at + 3;
       return size <= room ? at + size : nullptr;
     }

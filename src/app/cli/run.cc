@@ -44,9 +44,9 @@ BuildOptions build_options(const RunArguments& arguments, bool check_only) {
           .container_names = [] { return TaskEnvironment::of_process().container_names(); }};
 }
 
-// Buffers of half a megabyte come and go with every frame and batch. By default glibc gives each back
-// to the kernel, which clears its pages when they are asked for again: a sixth of the CPU time at
-// full speed. It costs 2 MB (bench/RESULTS.md).
+// Buffers of half a megabyte come and go with every frame and batch. By default glibc gives each
+// back to the kernel, which clears its pages when they are asked for again: a sixth of the CPU time
+// at full speed. It costs 2 MB (bench/RESULTS.md).
 void keep_freed_memory() {
   constexpr int kFreedBytesKept = 4 << 20;
   mallopt(M_MMAP_THRESHOLD, kFreedBytesKept);
