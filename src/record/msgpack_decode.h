@@ -143,8 +143,8 @@ namespace noroshi::msgpack_decode {
 // skip_value() for every kind of value.
 [[nodiscard]] std::optional<MsgpackError> skip_any_value(const char*& at, const char* end);
 
-// Moves `at` past one whole value, checked as validate_msgpack() does; unchanged on error. Small
-// integers and strings below 256 bytes, most of every record, are stepped over without a call.
+// Moves `at` past one whole value, checked as validate_msgpack() does; unchanged on error. Numbers
+// and strings below 64 KiB, most of every record, are stepped over without a call.
 [[nodiscard]] inline std::optional<MsgpackError> skip_value(const char*& at, const char* end) {
   namespace format = msgpack_format;
   if (end - at >= 2) [[likely]] {
@@ -156,6 +156,12 @@ namespace noroshi::msgpack_decode {
       size = 1 + (first & 0x1f);
     } else if (first == format::kString8) {
       size = 2 + static_cast<uint8_t>(at[1]);
+    } else if (first == format::kString16 && end - at >= 3) {
+      size = 3 + format::load_big_endian<uint16_t>(at + 1);
+    } else if (first == format::kFloat64) {
+      size = 9;
+    } else if (first == format::kUnsigned16) {
+      size = 3;
     }
     if (size != 0 && end - at >= size) {
       at += size;

@@ -102,8 +102,8 @@ EntryDecoder::Progress EntryDecoder::decode(ChunkCollector& collector) {
   Progress progress = Progress::Done;
   if (!done_) {
     if (frame_.mode == FrameMode::Message) {
-      const Step step = store(frame_.time, frame_.record, frame_.metadata,
-                              extent_of(frame_.record).containers, collector);
+      const Step step =
+          store(frame_.time, frame_.record, frame_.metadata, frame_.containers, collector);
       if (step == Step::CollectorFull) progress = Progress::CollectorFull;
     } else if (frame_.compression == Compression::None) {
       progress = decode_plain(collector);

@@ -101,6 +101,7 @@ FrameScanner::Outcome FrameScanner::scan(std::string_view bytes, uint64_t size_m
     }
     pending_ += head.children - 1;
     position_ += head.advance;
+    containers_ += head.container;
     if (position_ + pending_ > size_max) return Outcome::TooLarge;
   }
   if (position_ > bytes.size()) return Outcome::Incomplete;
@@ -166,6 +167,7 @@ std::expected<Frame, std::string_view> parse_frame(std::string_view bytes,
     frame.mode = FrameMode::Message;
     frame.time = second;
     frame.record = scanner.element(bytes, 2);
+    frame.containers = scanner.containers();
     if (scanner.elements() > 3) option = parse_option(scanner.element(bytes, 3));
     frame.metadata = option.metadata;
   }

@@ -38,6 +38,8 @@ class FrameScanner {
   // Of the frame's array; 0 for a heartbeat (nil).
   [[nodiscard]] uint32_t elements() const { return elements_; }
   [[nodiscard]] bool heartbeat() const { return heartbeat_; }
+  // Arrays and maps in it: an upper bound of its depth.
+  [[nodiscard]] uint64_t containers() const { return containers_; }
   // Element `index` (below 4 and elements()) of a complete frame, one MessagePack value.
   [[nodiscard]] std::string_view element(std::string_view frame, uint32_t index) const;
 
@@ -47,6 +49,7 @@ class FrameScanner {
 
   uint64_t position_ = 0;       // of the next head
   uint64_t pending_ = 1;        // values still to come
+  uint64_t containers_ = 0;
   uint64_t elements_left_ = 0;  // of the outer array, not yet begun
   uint32_t elements_ = 0;
   bool began_ = false;
@@ -70,6 +73,7 @@ struct Frame {
   std::string_view time = {};
   std::string_view record = {};
   std::string_view metadata = {};  // Message: option.metadata, a map, or empty
+  uint64_t containers = 0;          // Message: not less than there are in record or metadata
   std::string_view entries = {};
   std::string_view ack_id =
       {};               // option.chunk as the MessagePack value it came as; empty: no ack wanted
