@@ -2,8 +2,9 @@
 // disk, kills and power losses, then reopening and comparing. A failure prints the seed that
 // repeats it:
 //
-//   NOROSHI_MODEL_SEED=4711 build/dev/bin/journal_test --gtest_filter='JournalModel*'
-//   NOROSHI_MODEL_OPERATIONS=5000000 …          runs longer (default: a million, half a minute)
+//   ./dev crash --seed 4711
+//   ./dev crash --seed 4711 --ops 5000000     as many operations from that seed on
+//   ./dev crash --ops 5000000                 from seed 0 on (default: a million, half a minute)
 //
 // What is checked, always:
 //   - a record that is read has the bytes that were appended at its offset;
@@ -442,13 +443,13 @@ TEST(JournalModel, BehavesAsPromised) {
   const LogLevel level = log_level();
   set_log_level(LogLevel::Off);
   const uint64_t operations = environment("NOROSHI_MODEL_OPERATIONS", kOperationsDefault);
-  const char* const only = std::getenv("NOROSHI_MODEL_SEED");
+  // A seed alone is a replay of that one; with a number of operations it is where they begin.
+  const bool replay = std::getenv("NOROSHI_MODEL_SEED") != nullptr &&
+                      std::getenv("NOROSHI_MODEL_OPERATIONS") == nullptr;
   const uint64_t first = environment("NOROSHI_MODEL_SEED", 0);
-  const uint64_t seeds =
-      only != nullptr ? 1 : std::max<uint64_t>(1, operations / kOperationsPerSeed);
+  const uint64_t seeds = replay ? 1 : std::max<uint64_t>(1, operations / kOperationsPerSeed);
   for (uint64_t seed = first; seed < first + seeds; ++seed) {
-    SCOPED_TRACE(fmt::format(
-        "replay: NOROSHI_MODEL_SEED={} journal_test --gtest_filter='JournalModel*'", seed));
+    SCOPED_TRACE(fmt::format("replay: ./dev crash --seed {}", seed));
     Model(seed).run();
     if (HasFailure()) break;
   }

@@ -405,6 +405,9 @@ DeliveryWorker::Progress DeliveryWorker::deliver(Group& group) {
 DeliveryWorker::Progress DeliveryWorker::attempt_until_settled(Group& group) {
   for (uint32_t attempt = 1;; ++attempt) {
     if (expired()) return Progress::Stop;
+    // Of a shutdown's few seconds none are spent on being polite.
+    const Nanoseconds spacing = draining_.load() ? Nanoseconds(0) : rate_.wait(clock_.monotonic());
+    if (spacing > Nanoseconds(0) && !sleep(spacing)) return Progress::Stop;
     const Monotonic deadline = attempt_deadline();
     health_.begin_until(deadline);
     Delivery delivery;
@@ -412,6 +415,7 @@ DeliveryWorker::Progress DeliveryWorker::attempt_until_settled(Group& group) {
         output_->needs_durable_journal() ? journal_.sync_to(group.next) : Status{};
     if (durable) {
       group.last_request = clock_.monotonic();
+      rate_.sent(group.last_request);
       metrics_.requests.add();
       delivery = output_->deliver(*group.batch, deadline);
     } else {
@@ -419,6 +423,7 @@ DeliveryWorker::Progress DeliveryWorker::attempt_until_settled(Group& group) {
                                  "the journal cannot be synced: " + durable.error().message);
     }
     if (delivery.outcome == Delivery::Outcome::Delivered) {
+      rate_.taken(clock_.monotonic());
       metrics_.records.add(group.records - delivery.rejected.size());
       metrics_.bytes.add(group.batch->bytes());
       metrics_.last_delivery_ns.set(
@@ -445,6 +450,7 @@ DeliveryWorker::Progress DeliveryWorker::attempt_until_settled(Group& group) {
       give_up(group, DropReason::OutputLimit, delivery.reason);
       return Progress::Continue;
     }
+    if (delivery.retry_class == RetryClass::Throttled) rate_.throttled(clock_.monotonic());
     Nanoseconds wait = retry_policy_.wait(delivery, attempt);
     if (draining_.load()) wait = std::min<Nanoseconds>(wait, Seconds(1));
     metrics_.retries.add();

@@ -36,6 +36,7 @@
 #include "pipeline/delivery_health.h"
 #include "pipeline/delivery_settings.h"
 #include "pipeline/retry_policy.h"
+#include "pipeline/send_rate.h"
 #include "pipeline/router.h"
 
 namespace noroshi {
@@ -135,6 +136,7 @@ class DeliveryWorker {
   const Clock& clock_;
   DeliveryHealth health_;
   RetryPolicy retry_policy_;
+  SendRate rate_;
   BatchLimits limits_;
   std::shared_ptr<OutputAccount> account_;
 

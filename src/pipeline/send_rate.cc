@@ -1,0 +1,50 @@
+#include "pipeline/send_rate.h"
+
+#include <algorithm>
+
+namespace noroshi {
+namespace {
+
+constexpr double kCut = 0.7;
+constexpr double kSecondsToRecover = 10;
+constexpr double kUnlimitedAbove = 4;  // times the rate that was refused
+// Share of the newest interval in the average: the last ten requests or so count.
+constexpr double kNewest = 0.2;
+// Requests in a burst are counted as no faster than this.
+constexpr double kShortestInterval = 1e-3;
+
+double seconds(Nanoseconds time) { return std::chrono::duration<double>(time).count(); }
+
+}  // namespace
+
+Nanoseconds SendRate::wait(Monotonic now) const {
+  if (limit_ == 0 || last_sent_ == Monotonic::min()) return Nanoseconds(0);
+  const Nanoseconds interval = std::min<Nanoseconds>(
+      kIntervalMax, Nanoseconds(static_cast<int64_t>(1e9 / limit_)));
+  return std::max<Nanoseconds>(Nanoseconds(0), last_sent_ + interval - now);
+}
+
+void SendRate::sent(Monotonic now) {
+  if (last_sent_ != Monotonic::min()) {
+    const double interval = std::max(kShortestInterval, seconds(now - last_sent_));
+    const double average = usual_ == 0 ? interval : 1 / usual_;
+    usual_ = 1 / (average * (1 - kNewest) + interval * kNewest);
+  }
+  last_sent_ = now;
+}
+
+void SendRate::throttled(Monotonic now) {
+  if (usual_ == 0) return;  // the first request of all: backoff is enough
+  refused_at_ = limit_ == 0 ? usual_ : std::min(limit_, usual_);
+  limit_ = std::max(refused_at_ * kCut, 1 / seconds(kIntervalMax));
+  last_grown_ = now;
+}
+
+void SendRate::taken(Monotonic now) {
+  if (limit_ == 0) return;
+  limit_ += refused_at_ * (1 - kCut) / kSecondsToRecover * seconds(now - last_grown_);
+  last_grown_ = now;
+  if (limit_ > refused_at_ * kUnlimitedAbove) limit_ = 0;
+}
+
+}  // namespace noroshi
