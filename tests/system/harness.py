@@ -138,12 +138,15 @@ class SystemTest(unittest.TestCase):
 
     # -- reading back ----------------------------------------------------------------------------------------------
 
+    def s3_keys(self):
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
     def s3_records(self):
         records = []
-        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
-            for entry in page.get("Contents", []):
-                body = self.s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read()
-                records += [json.loads(line) for line in gzip.decompress(body).splitlines()]
+        for key in self.s3_keys():
+            body = self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+            records += [json.loads(line) for line in gzip.decompress(body).splitlines()]
         return records
 
     def log_events(self, group=GROUP):
