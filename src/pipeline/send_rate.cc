@@ -19,8 +19,8 @@ double seconds(Nanoseconds time) { return std::chrono::duration<double>(time).co
 
 Nanoseconds SendRate::wait(Monotonic now) const {
   if (limit_ == 0 || last_sent_ == Monotonic::min()) return Nanoseconds(0);
-  const Nanoseconds interval = std::min<Nanoseconds>(
-      kIntervalMax, Nanoseconds(static_cast<int64_t>(1e9 / limit_)));
+  const Nanoseconds interval =
+      std::min<Nanoseconds>(kIntervalMax, Nanoseconds(static_cast<int64_t>(1e9 / limit_)));
   return std::max<Nanoseconds>(Nanoseconds(0), last_sent_ + interval - now);
 }
 
