@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """Secrets are never printed: configurations full of marked ones go through check, run, the HTTP API and the log."""
 
+import os
 import pathlib
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -171,6 +173,28 @@ class Secrets(SystemTest):
         self.assertIn("Shared_Kye", self.log_of("router"))
         self.nothing_in("the log", self.log_of("router"))
         self.nothing_in("the peer's log", self.log_of("peer"))
+
+    def dumps_core(self, environment):
+        """Whether a router that crashes leaves a core file, where the user's limits allow one."""
+        config = self.write("crash.conf", f"[SERVICE]\n    HTTP_Port {free_port()}\n[INPUT]\n    Name dummy\n"
+                            "[OUTPUT]\n    Name null\n    Match *\n")
+        place = self.directory / "crash"
+        place.mkdir(exist_ok=True)
+        limit = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        with open(self.directory / "crash.log", "wb") as log:
+            process = subprocess.Popen([BIN / "noroshi", "-c", config], cwd=place, stdout=log, stderr=log, env={
+                **os.environ, **environment, "NOROSHI_STORAGE_PATH": str(self.directory / "crash-state")},
+                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, limit))
+        wait_for("the start", lambda: b"version" in (self.directory / "crash.log").read_bytes())
+        process.send_signal(signal.SIGABRT)
+        status = os.waitpid(process.pid, 0)[1]
+        process.returncode = -os.WTERMSIG(status)
+        return os.WCOREDUMP(status)
+
+    def test_no_core_file_holds_them(self):
+        self.assertFalse(self.dumps_core({}))
+        if not self.dumps_core({"NOROSHI_CORE_DUMPS": "on"}):
+            print("this machine writes no core files at all: only that was seen")
 
 
 if __name__ == "__main__":

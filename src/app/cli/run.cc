@@ -1,11 +1,14 @@
 #include <fmt/format.h>
 #include <malloc.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <string_view>
 #include <thread>
 
 #include "admin/admin_server.h"
@@ -51,6 +54,15 @@ void keep_freed_memory() {
   constexpr int kFreedBytesKept = 4 << 20;
   mallopt(M_MMAP_THRESHOLD, kFreedBytesKept);
   mallopt(M_TRIM_THRESHOLD, kFreedBytesKept);
+}
+
+// Memory holds keys, passwords and log lines, which have no place in a core file. Also keeps other
+// processes of this user from reading it. NOROSHI_CORE_DUMPS=on is for who looks for a mistake of
+// ours.
+void forbid_core_dumps() {
+  const char* const wanted = std::getenv("NOROSHI_CORE_DUMPS");
+  if (wanted != nullptr && std::string_view(wanted) == "on") return;
+  prctl(PR_SET_DUMPABLE, 0);
 }
 
 bool change_directory(const RunArguments& arguments) {
@@ -215,6 +227,7 @@ int run_until_signal(const RunArguments& arguments, const std::function<void()>&
 
 int run(const RunArguments& arguments) {
   keep_freed_memory();
+  forbid_core_dumps();
   if (!arguments.daemon) return run_until_signal(arguments, [] {});
   return run_in_background(
       [&](const std::function<void()>& started) { return run_until_signal(arguments, started); });
