@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace noroshi::tail {
 
@@ -15,7 +16,9 @@ Result<std::unique_ptr<ChangeWatch>> ChangeWatch::open(boost::asio::io_context& 
   if (descriptor < 0) return fail(ErrorCode::Unavailable, std::strerror(errno));
   std::unique_ptr<ChangeWatch> watch(new ChangeWatch(loop, descriptor, std::move(told)));
   for (const std::string& directory : directories) {
-    ::inotify_add_watch(descriptor, directory.c_str(), IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
+    const int number = ::inotify_add_watch(descriptor, directory.c_str(),
+                                           IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR);
+    if (number >= 0) watch->directories_[number] = directory;
   }
   watch->wait_for_events();
   return watch;
@@ -49,16 +52,39 @@ void ChangeWatch::wait_for_events() {
 
 void ChangeWatch::read_events() {
   alignas(inotify_event) char events[16 << 10];
+  first_names_.clear();
   const ssize_t count = ::read(inotify_.native_handle(), events, sizeof events);
   for (ssize_t at = 0; at < count;) {
     const auto& event = *reinterpret_cast<const inotify_event*>(events + at);
     at += static_cast<ssize_t>(sizeof event + event.len);
     const auto found = watched_.find(event.wd);
+    if (const auto directory = directories_.find(event.wd); directory != directories_.end()) {
+      tell_of_directory(directory->second, event);
+      continue;
+    }
     if (found == watched_.end()) {
-      told_.appeared();  // a directory, or an overflow
+      told_.appeared("");  // events were lost
       continue;
     }
     told_.changed(found->second, (event.mask & (IN_MOVE_SELF | IN_DELETE_SELF | IN_ATTRIB)) != 0);
+  }
+}
+
+void ChangeWatch::tell_of_directory(const std::string& directory, const inotify_event& event) {
+  if (event.len == 0) return;  // the directory itself
+  std::string path = event.name;
+  if (directory != ".") path = directory + (directory.ends_with('/') ? "" : "/") + path;
+  if ((event.mask & IN_MOVED_FROM) != 0) {
+    rename_cookie_ = event.cookie;
+    renamed_from_ = std::move(path);
+  } else if ((event.mask & IN_MOVED_TO) != 0 && event.cookie == rename_cookie_) {
+    std::string first = std::exchange(renamed_from_, {});
+    if (const auto earlier = first_names_.extract(first)) first = earlier.mapped();
+    told_.renamed(first, path);
+    first_names_[path] = std::move(first);
+    rename_cookie_ = 0;
+  } else {
+    told_.appeared(path);
   }
 }
 

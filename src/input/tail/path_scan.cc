@@ -42,6 +42,15 @@ std::vector<std::string> matching_files(const std::vector<std::string>& patterns
   return files;
 }
 
+bool matches(const std::vector<std::string>& patterns, const std::vector<std::string>& excluded,
+             const std::string& path) {
+  for (const std::string& pattern : patterns) {
+    if (::fnmatch(pattern.c_str(), path.c_str(), FNM_PATHNAME | FNM_PERIOD) == 0)
+      return !is_excluded(path, excluded);
+  }
+  return false;
+}
+
 std::set<std::string> directories_of(const std::vector<std::string>& patterns) {
   std::set<std::string> directories;
   for (const std::string& pattern : patterns) {

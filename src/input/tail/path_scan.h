@@ -17,6 +17,11 @@ namespace noroshi::tail {
 [[nodiscard]] std::vector<std::string> matching_files(const std::vector<std::string>& patterns,
                                                       const std::vector<std::string>& excluded);
 
+// Whether `path`, in the form directories_of() gives directories, would be among them if it is a
+// file. Not for patterns that begin with '~'.
+[[nodiscard]] bool matches(const std::vector<std::string>& patterns,
+                           const std::vector<std::string>& excluded, const std::string& path);
+
 // The directories in which a new file could match: those without a wildcard in their own name.
 [[nodiscard]] std::set<std::string> directories_of(const std::vector<std::string>& patterns);
 

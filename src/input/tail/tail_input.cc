@@ -7,7 +7,8 @@
 //
 // What there is to do comes from two sides. inotify wakes us at once, and only that: every event
 // means "look". A slow tick looks at every file by itself, so that a missed event, an exhausted
-// inotify limit or a file system without it cost time and never lines.
+// inotify limit or a file system without it cost time and never lines; except those of a file that
+// was made and renamed between two looks, whose name only inotify can tell.
 #include <sys/stat.h>
 
 #include <atomic>
@@ -130,19 +131,33 @@ class TailInput final : public Input {
   void scan() {
     last_scan_ = clock_.monotonic();
     for (const std::string& path : tail::matching_files(options_.paths, options_.excluded)) {
-      struct stat status{};
-      if (::stat(path.c_str(), &status) != 0) continue;
-      const FileId id{status.st_dev, status.st_ino};
-      if (files_.contains(id)) continue;
-      if (options_.ignore_older > Nanoseconds(0) &&
-          Timestamp(Seconds(status.st_mtim.tv_sec)) + options_.ignore_older < clock_.wall()) {
-        continue;
-      }
-      add(path);
+      consider(path);
     }
     scan_took_ = clock_.monotonic() - last_scan_;
     for (const auto& [id, file] : files_) note_rotation(*file);
     if (offsets_.entries().size() > files_.size() + kSpareOffsets) forget_vanished();
+  }
+
+  // A file of a name that matches: is it new, and young enough?
+  void consider(const std::string& path) {
+    struct stat status{};
+    if (::stat(path.c_str(), &status) != 0 || S_ISDIR(status.st_mode)) return;
+    if (files_.contains({status.st_dev, status.st_ino})) return;
+    if (options_.ignore_older > Nanoseconds(0) &&
+        Timestamp(Seconds(status.st_mtim.tv_sec)) + options_.ignore_older < clock_.wall()) {
+      return;
+    }
+    add(path);
+  }
+
+  // A file that had a name of ours, has another now, and is not open: `id` is at `to`.
+  bool add_renamed(const std::string& from, const std::string& to, FileId id) {
+    add(to);
+    const auto added = files_.find(id);
+    if (added == files_.end()) return false;
+    added->second->rotated_at = clock_.monotonic();
+    if (auto tag = options_.tag.of(from)) added->second->tag = *tag;
+    return true;
   }
 
   void add(const std::string& path) {
@@ -229,12 +244,7 @@ class TailInput final : public Input {
       // Empty when it was last seen: only its inode, which may be used again, and its name tell.
       if (known.head_bytes == 0 && !is_rotated_name(known.path, found->second)) continue;
       if (static_cast<uint64_t>(status.st_size) <= known.position) continue;
-      add(found->second);
-      const auto added = files_.find(id);
-      if (added == files_.end()) continue;
-      TailedFile& file = *added->second;
-      file.rotated_at = clock_.monotonic();
-      if (auto tag = options_.tag.of(known.path)) file.tag = *tag;
+      if (!add_renamed(known.path, found->second, id)) continue;
       log_info(log_name_, "{} was renamed to {} while nobody read it: its rest is read", known.path,
                found->second);
     }
@@ -336,7 +346,9 @@ class TailInput final : public Input {
   void open_watch() {
     auto opened =
         ChangeWatch::open(*loop_, tail::directories_of(options_.paths),
-                          {.appeared = [this] { scan_soon(); },
+                          {.appeared = [this](const std::string& path) { note_name(path); },
+                           .renamed = [this](const std::string& from,
+                                             const std::string& to) { note_rename(from, to); },
                            .changed = [this](FileId id, bool moved) { note_change(id, moved); }});
     if (opened) {
       watch_ = *std::move(opened);
@@ -344,6 +356,23 @@ class TailInput final : public Input {
       log_warn(log_name_, "inotify is not available ({}): files are looked at every {} ms",
                opened.error().message, kTickAlone.count());
     }
+  }
+
+  void note_name(const std::string& path) {
+    if (path.empty()) return scan_soon();
+    if (tail::matches(options_.paths, options_.excluded, path)) consider(path);
+  }
+
+  // Of a file that is open, its own watch tells. Another one had a name of ours for so short a time
+  // that nobody looked.
+  void note_rename(const std::string& from, const std::string& to) {
+    if (tail::matches(options_.paths, options_.excluded, to)) return consider(to);
+    struct stat status{};
+    if (!tail::matches(options_.paths, options_.excluded, from) ||
+        ::stat(to.c_str(), &status) != 0 || S_ISDIR(status.st_mode))
+      return;
+    const FileId id{status.st_dev, status.st_ino};
+    if (!files_.contains(id)) (void)add_renamed(from, to, id);
   }
 
   void note_change(FileId id, bool moved) {

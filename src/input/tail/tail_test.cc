@@ -144,6 +144,26 @@ TEST_F(Tail, RotationByRenameLosesAndRepeatsNothing) {
   EXPECT_EQ(got, expected);
 }
 
+TEST_F(Tail, AFileRenamedBeforeAnybodyLookedIsRead) {
+  start({{"Path", path("app.log")}, {"Tag", "t.*"}, {"Read_from_Head", "on"}});
+  run_for(20ms);
+  write("app.log", "first\n");
+  fs::rename(path("app.log"), path("app.log.1"));
+  write("app.log", "second\n");
+  fs::rename(path("app.log.1"), path("app.log.2"));
+  fs::rename(path("app.log"), path("app.log.1"));
+  write("app.log", "third\n");
+  Texts got = wait_for(3);
+  std::sort(got.begin(), got.end());
+  EXPECT_EQ(got, (Texts{"first", "second", "third"}));
+  for (const RecordedRecord& each : sink_.records) EXPECT_TRUE(each.tag.ends_with("app.log"));
+  // A name that never was ours stays unread, whatever becomes of it.
+  write("other", "no\n");
+  fs::rename(path("other"), path("other.1"));
+  run_for(50ms);
+  EXPECT_EQ(logs().size(), 3u);
+}
+
 TEST_F(Tail, CopyTruncateAlsoWhenTheFileIsLongerAgain) {
   write("app.log", "a1\na2\n");
   start({{"Read_from_Head", "on"}});
