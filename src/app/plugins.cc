@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "filter/aws/aws.h"
 #include "filter/content_modifier/content_modifier.h"
+#include "filter/ecs/ecs.h"
 #include "filter/expect/expect.h"
 #include "filter/grep/grep.h"
 #include "filter/log_to_metrics/log_to_metrics.h"
@@ -71,7 +73,9 @@ const PluginSet& all_plugins() {
           &kUdpInput,
       },
       .filters = {
+          &kAwsFilter,
           &kContentModifierFilter,
+          &kEcsFilter,
           &kExpectFilter,
           &kGrepFilter,
           &kLogToMetricsFilter,

@@ -23,6 +23,16 @@ std::string last_segment(std::string_view text) {
   return std::string(slash == std::string_view::npos ? text : text.substr(slash + 1));
 }
 
+// arn:aws:ecs:eu-west-1:111122223333:task/…
+std::string account_of_arn(std::string_view arn) {
+  for (int colons = 0; colons < 4; ++colons) {
+    const size_t colon = arn.find(':');
+    if (colon == std::string_view::npos) return {};
+    arn.remove_prefix(colon + 1);
+  }
+  return std::string(arn.substr(0, arn.find(':')));
+}
+
 std::string text_of(const simdjson::dom::element& object, std::string_view key) {
   std::string_view text;
   if (object[key].get(text) == simdjson::SUCCESS) return std::string(text);
@@ -81,12 +91,15 @@ Result<TaskMetadata> parse_task_metadata(std::string_view json) {
     return fail(ErrorCode::Corrupt, "the task metadata has no TaskARN");
   task.id = last_segment(task.arn);
   task.region = region_of_arn(task.arn);
+  task.account_id = account_of_arn(task.arn);
   simdjson::dom::array containers;
   if (answer["Containers"].get(containers) == simdjson::SUCCESS) {
     for (const simdjson::dom::element container : containers) {
-      if (task.container_names.size() == kContainersMax) break;
-      if (std::string name = text_of(container, "Name"); !name.empty())
-        task.container_names.push_back(std::move(name));
+      if (task.containers.size() == kContainersMax) break;
+      TaskContainer found{.id = text_of(container, "DockerId"),
+                          .name = text_of(container, "Name"),
+                          .docker_name = text_of(container, "DockerName")};
+      if (!found.name.empty()) task.containers.push_back(std::move(found));
     }
   }
   return task;

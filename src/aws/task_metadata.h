@@ -14,16 +14,23 @@
 
 namespace noroshi {
 
+struct TaskContainer {
+  std::string id = {};           // Docker's, 64 hex digits; on Fargate the task's id and a number
+  std::string name = {};         // as the task definition has it
+  std::string docker_name = {};  // ecs-family-1-name-d0c8…
+};
+
 struct TaskMetadata {
   std::string arn = {};      // arn:aws:ecs:eu-west-1:111122223333:task/default/158d1c8083dd49d6b527
   std::string id = {};       // 158d1c8083dd49d6b527
   std::string cluster = {};  // name: default
   std::string family = {};
   std::string revision = {};
-  std::string launch_type = {};                   // EC2 or FARGATE
-  std::string availability_zone = {};             // eu-west-1a
-  std::string region = {};                        // of the ARN: eu-west-1
-  std::vector<std::string> container_names = {};  // all of the task, as its definition names them
+  std::string launch_type = {};                // EC2 or FARGATE
+  std::string availability_zone = {};          // eu-west-1a
+  std::string region = {};                     // of the ARN: eu-west-1
+  std::string account_id = {};                 // of the ARN: 111122223333
+  std::vector<TaskContainer> containers = {};  // all that exist by now
 
   // What the init process of aws-for-fluent-bit exports (fluent_bit_init_process.go): AWS_REGION,
   // AWS_AVAILABILITY_ZONE, ECS_CLUSTER, ECS_TASK_ARN, ECS_TASK_ID, ECS_FAMILY, ECS_LAUNCH_TYPE,

@@ -10,6 +10,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using testing::FakeEnvironment;
+using ::testing::Field;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 
@@ -35,7 +36,11 @@ TEST(TaskMetadata, ReadsTheEndpoint) {
   const auto task = read_task_metadata(fake.environment(), in(Seconds(1)));
   ASSERT_TRUE(task) << task.error().message;
   EXPECT_EQ(fake.http.requests().at(0).url, "http://169.254.170.2/v4/x/task");
-  EXPECT_THAT(task->container_names, ElementsAre("log-router", "backend"));
+  EXPECT_THAT(task->containers, ElementsAre(Field(&TaskContainer::name, "log-router"),
+                                            Field(&TaskContainer::name, "backend")));
+  EXPECT_EQ(task->containers[0].id, "d");
+  EXPECT_EQ(task->containers[0].docker_name, "log-router");
+  EXPECT_EQ(task->account_id, "111122223333");
   EXPECT_THAT(
       task->variables(),
       UnorderedElementsAre(

@@ -20,7 +20,9 @@
 
 namespace noroshi {
 
-class Diagnostics;     // config/diagnostics.h
+class Diagnostics;      // config/diagnostics.h
+struct AwsEnvironment;  // aws/credentials.h
+[[nodiscard]] const AwsEnvironment& aws_process_environment();
 class ParserRegistry;  // parser/parser_registry.h
 struct Section;        // config/document.h
 struct OptionInfo;     // config/option_table.h
@@ -34,6 +36,8 @@ struct FilterContext {
   // directory.
   std::string config_directory = {};
   const Clock& clock = system_clock();
+  // For filters that ask the task's or the instance's metadata, once records come.
+  const AwsEnvironment& aws = aws_process_environment();
 };
 
 struct MadeFilter {

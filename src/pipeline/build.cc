@@ -332,7 +332,8 @@ class PipelineBuilder {
     if (plugin == nullptr || !common.active) return;
     FilterContext context{.parsers = running_.parsers,
                           .instance_name = name,
-                          .config_directory = document_.main_directory};
+                          .config_directory = document_.main_directory,
+                          .aws = options_.aws};
     std::optional<MadeFilter> made = plugin->make(section, context, diagnostics_);
     if (!made) return;
     auto metrics = std::make_unique<FilterMetrics>();

@@ -169,6 +169,23 @@ class TaskInit(SystemTest):
         client.close()
         self.stop_router(process)
 
+    def test_the_metadata_filters_on_fargate(self):
+        """Filters ecs and aws; the first record comes before the endpoint answers, and waits for it."""
+        config = self.generated(task(router(enable_ecs_log_metadata="false"), app(), fargate=True))
+        config.write_text(config.read_text() + "[FILTER]\n    Name ecs\n    Match *\n"
+                          "    Add from $ClusterName.$TaskDefinitionFamily.$TaskID.$ECSContainerName\n"
+                          "[FILTER]\n    Name aws\n    Match *\n    account_id on\n" + self.file_output())
+        process = self.start(config, {**self.metadata(delay=1), "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:9",
+                                      "AWS_EC2_METADATA_DISABLED": ""})
+        client = connect(self.socket)
+        self.send(client, "backend-firelens-0123", log="first")
+        record, = wait_for("the record", self.records)
+        self.assertEqual((record["log"], record["from"]), ("first", "prod.backend.0123456789abcdef.backend"))
+        self.assertEqual((record["az"], record["account_id"]), ("ap-northeast-1a", "111122223333"))
+        self.assertNotIn("ec2_instance_id", record)
+        client.close()
+        self.assertEqual(self.stop_router(process)[0], 0)
+
     def test_files_of_the_init_image_from_s3_and_from_the_image(self):
         self.start_aws()
         local = self.directory / "local.conf"

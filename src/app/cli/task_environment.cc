@@ -53,7 +53,10 @@ EnvironmentLookup TaskEnvironment::lookup() {
 
 std::vector<std::string> TaskEnvironment::container_names() {
   const TaskMetadata* task = metadata();
-  return task == nullptr ? std::vector<std::string>() : task->container_names;
+  std::vector<std::string> names;
+  if (task == nullptr) return names;
+  for (const TaskContainer& container : task->containers) names.push_back(container.name);
+  return names;
 }
 
 void TaskEnvironment::export_variables() {
