@@ -71,6 +71,8 @@ const OptionTable<KinesisFirehoseOptions>& kinesis_firehose_option_table() {
     OptionTable<O> made("kinesis_firehose", "Amazon Data Firehose.");
     made.required("delivery_stream", &O::delivery_stream, "Name of the delivery stream.");
     add_aws_records_options(made);
+    made.ignored("experimental_concurrency", "One request at a time keeps the order.")
+        .ignored("experimental_concurrency_retries", "The delivery loop decides.");
     return made;
   }();
   return table;

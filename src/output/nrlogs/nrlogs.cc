@@ -109,11 +109,20 @@ const OptionTable<NrlogsOptions>& nrlogs_option_table() {
   using O = NrlogsOptions;
   static const auto table = [] {
     OptionTable<O> made("nrlogs", "The Log API of New Relic.");
+    // The other spellings are those of New Relic's own Go plugin, whose name is the alias.
     made.option("license_key", &O::license_key, "Licence (ingest) key. Never printed.")
+        .alias("licensekey")
         .option("api_key", &O::api_key, "Insert key, instead. Never printed.")
+        .alias("apikey")
         .option("base_uri", &O::base_uri, "https://log-api.newrelic.com/log/v1",
-                "In Europe: https://log-api.eu.newrelic.com/log/v1.");
+                "In Europe: https://log-api.eu.newrelic.com/log/v1.")
+        .alias("endpoint");
     add_http_options(made, {.compress = "gzip"});
+    made.ignored("maxbuffersize", "Requests are bounded by what New Relic takes.")
+        .ignored("maxrecords", "Requests are bounded by what New Relic takes.")
+        .ignored("httpclienttimeout", "See http.response_timeout.")
+        .ignored("sendmetrics", "The router's metrics are at /api/v2/metrics/prometheus.")
+        .ignored("lowdatamode", "It is for Kubernetes metadata.");
     return made;
   }();
   return table;

@@ -43,6 +43,25 @@ TEST_F(NrlogsTest, AnInsertKeyAndAnotherAddress) {
   EXPECT_EQ(request().headers.get("X-Insert-Key"), "k");
 }
 
+// As New Relic's page for FireLens writes it: its image has a Go plugin with names of its own.
+TEST_F(NrlogsTest, TheNamesOfNewRelicsGoPlugin) {
+  use(kNrlogsOutput,
+      {{"apiKey", "k"},
+       {"endpoint", "https://log-api.eu.newrelic.com/log/v1"},
+       {"maxRecords", "9"}},
+      "newrelic");
+  ChunkBuilder chunk;
+  chunk.json(kRecordTime, "{}");
+  fake_.http.answer(202);
+  EXPECT_EQ(deliver(chunk).outcome, Delivery::Outcome::Delivered);
+  EXPECT_EQ(request().url, "https://log-api.eu.newrelic.com/log/v1");
+  EXPECT_EQ(request().headers.get("X-Insert-Key"), "k");
+  use(kNrlogsOutput, {{"licenseKey", "secret-key"}}, "newrelic");
+  fake_.http.answer(202);
+  EXPECT_EQ(deliver(chunk).outcome, Delivery::Outcome::Delivered);
+  EXPECT_EQ(request(1).headers.get("X-License-Key"), "secret-key");
+}
+
 TEST_F(NrlogsTest, WrongOptionsAreNamed) {
   EXPECT_FALSE(make(kNrlogsOutput, {}));
   EXPECT_FALSE(make(kNrlogsOutput, {{"api_key", "a"}, {"license_key", "b"}}));

@@ -49,7 +49,9 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
 
 const OptionTable<NullOptions>& null_option_table() {
   static const auto table = OptionTable<NullOptions>("null", "Takes every record and forgets it.")
-                                .ignored("format", "Nothing is formatted.");
+                                .ignored("format", "Nothing is formatted.")
+                                .ignored("json_date_key", "Nothing is formatted.")
+                                .ignored("json_date_format", "Nothing is formatted.");
   return table;
 }
 
