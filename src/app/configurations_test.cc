@@ -5,6 +5,7 @@
 //   tests/golden/config/    and those: as YAML they make the same pipeline
 //
 // UPDATE_GOLDEN=1 rewrites the users' expected.txt: read the diff before you commit it.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -190,6 +191,32 @@ TEST_P(Converted, MakesTheSamePipeline) {
   for (const char* folder : {"config", "users"}) {
     const std::filesystem::path path = kGolden / folder / GetParam();
     if (std::filesystem::exists(path / "input.conf")) expect_the_same_as_yaml(path);
+  }
+}
+
+// What aws-for-fluent-bit has in /fluent-bit/parsers and /fluent-bit/etc, by the names that
+// configurations include; a file that is missing would stop them.
+TEST(ImageParsers, EveryFileOfTheOldImageIsThereAndLoads) {
+  const std::filesystem::path image =
+      kGolden.parent_path().parent_path() / "cdk/docker/fluent-bit/image/root/fluent-bit";
+  std::string text = "[SERVICE]\n";
+  for (const char* directory : {"parsers", "etc"}) {
+    for (const char* name : {"", "_ambassador", "_cinder", "_extra", "_java", "_kafka", "_mult",
+                             "_multiline", "_openstack"})
+      text +=
+          fmt::format("    Parsers_File {}/parsers{}.conf\n", (image / directory).string(), name);
+    Diagnostics diagnostics;
+    const Checker checker(image);
+    const Document document = parse_classic_text(
+        "t.conf",
+        text +
+            "[INPUT]\n    Name dummy\n[FILTER]\n    Name parser\n    Match *\n    Key_Name log\n"
+            "    Parser java_multiline\n    Parser mysql_error\n    Parser uuid\n    Parser json\n"
+            "[OUTPUT]\n    Name null\n    Match *\n",
+        diagnostics, checker.options());
+    EXPECT_TRUE(checker.check(document, diagnostics).pipeline) << diagnostics.render();
+    EXPECT_THAT(diagnostics.render(), testing::IsEmpty());
+    text = "[SERVICE]\n";
   }
 }
 
