@@ -1,6 +1,7 @@
 #include "input/tail/line_records.h"
 
 #include "record/map_pairs.h"
+#include "record/msgpack_reader.h"
 #include "record/msgpack_writer.h"
 
 namespace noroshi::tail {
@@ -141,10 +142,24 @@ void LineRecords::take(MultilineMessage& message) {
   touched_.insert(file->id());
   Chunk& chunk = collector_.chunk_of(file->tag);
   const size_t begin = chunk.body.size();
-  chunk.body.append(message.record);
+  std::optional<Timestamp> time;
+  const uint32_t pairs = append_message(message.record, chunk.body, time);
   // Where the message began is not known any more: where the file is now.
-  finish_record(*file, chunk, begin, MapPairs(message.record).count(), file->line_begin,
-                message.time);
+  finish_record(*file, chunk, begin, pairs, file->line_begin, time.value_or(message.time));
+}
+
+uint32_t LineRecords::append_message(std::string_view record, std::string& body,
+                                     std::optional<Timestamp>& time) {
+  if (options_.first_line) {
+    MapPairs joined(record);
+    MapPair pair;
+    if (joined.next(pair)) {
+      if (const auto text = MsgpackReader(pair.value).read_binary())
+        return options_.first_line->append_map(*text, options_.key, body, time);
+    }
+  }
+  body.append(record);
+  return MapPairs(record).count();
 }
 
 bool LineRecords::hand_on(SingleSource& source) {

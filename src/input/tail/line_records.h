@@ -49,6 +49,9 @@ class LineRecords final : private MultilineOutput {
   void finish_record(const TailedFile& file, Chunk& chunk, size_t begin, uint32_t pairs,
                      uint64_t position, Timestamp time);
   void take(MultilineMessage& message) override;
+  // The joined lines' fields as a map; the number of pairs.
+  uint32_t append_message(std::string_view record, std::string& body,
+                          std::optional<Timestamp>& time);
 
   const TailOptions& options_;
   const TailedFiles& files_;

@@ -13,15 +13,18 @@
 namespace noroshi {
 namespace {
 
+// parser_1 to parser_9.
+constexpr int kFurtherParsersMax = 9;
+
 struct SectionOptions {
-  LocatedText path, tag_regex, parser, db, multiline, unicode_encoding, generic_encoding;
+  LocatedText path, tag_regex, parser, db, parser_firstline, unicode_encoding, generic_encoding;
   std::vector<std::string> exclude_path;
   std::string tag, key, path_key, offset_key;
-  std::vector<LocatedText> multiline_parser;
+  std::vector<LocatedText> multiline_parser, further_parsers;
   bool read_from_head = false, read_new_from_head = true;
   bool skip_long_lines = false, truncate_long_lines = false, skip_empty_lines = false;
-  bool exit_on_eof = false, inotify_watcher = true, docker_mode = false;
-  Nanoseconds refresh_interval, rotate_wait, ignore_older, docker_mode_flush;
+  bool exit_on_eof = false, inotify_watcher = true, docker_mode = false, multiline = false;
+  Nanoseconds refresh_interval, rotate_wait, ignore_older, docker_mode_flush, multiline_flush;
   ByteSize buffer_chunk_size, buffer_max_size;
   int64_t files_max = 0;
 };
@@ -102,12 +105,24 @@ const OptionTable<SectionOptions>& tail_option_table() {
         .option("db", &S::db,
                 "Accepted: offsets are always kept, beside the journal; no SQLite file is written.")
         .last_wins()
-        .option("multiline", &S::multiline, "`on` is an error that names multiline.parser.")
+        .option("multiline", &S::multiline, "off",
+                "The old mode: lines up to the next one that parser_firstline takes are a message.")
+        .last_wins()
+        .option("parser_firstline", &S::parser_firstline,
+                "With multiline on: the parser of a message's first line, whose fields it has. "
+                "Further lines go to the end of its last text, or give the fields of the first of "
+                "`parser_1`, `parser_2` … that takes them.")
+        .last_wins()
+        .option("multiline_flush", &S::multiline_flush, "4s",
+                "With multiline on: how long a message waits for a further line.")
+        .between("1s", "1h")
         .last_wins()
         .option("unicode.encoding", &S::unicode_encoding, "Not supported: an error.")
         .last_wins()
         .option("generic.encoding", &S::generic_encoding, "Not supported: an error.")
         .last_wins();
+    for (int n = 1; n <= kFurtherParsersMax; ++n)
+      t.option(fmt::format("parser_{}", n), &S::further_parsers, "See parser_firstline.");
     t.ignored("db.*", "accepted; offsets are kept beside the journal")
         .ignored("watcher_interval", "accepted; rotation is noticed at once")
         .ignored("progress_check_interval", "accepted; every file is looked at each second")
@@ -116,8 +131,6 @@ const OptionTable<SectionOptions>& tail_option_table() {
         .ignored("event_batch_size", "accepted; one read of each file in turn")
         .ignored("file_cache_advise", "accepted; the kernel decides")
         .ignored("ignore_active_older_files", "accepted")
-        .ignored("multiline_flush", "accepted; the multiline parser's flush_timeout counts")
-        .ignored("parser_*", "accepted; options of `multiline on`")
         .ignored("docker_mode_parser", "has no effect",
                  "has no effect: use multiline.parser with rules of your own");
     return t;
@@ -149,6 +162,42 @@ std::string offsets_file_of(const InputContext& context, const Section& section,
       .string();
 }
 
+void check_old_mode(const Section& section, const SectionOptions& given, Diagnostics& diagnostics) {
+  if (given.parser_firstline.text.empty()) {
+    diagnostics.error(section.where_of("multiline"), "tail: multiline on needs parser_firstline")
+        .help("or use multiline.parser: docker, cri, python, java, go, ruby or your own");
+  }
+  if (!given.multiline_parser.empty() || given.docker_mode) {
+    diagnostics.error(section.where_of("multiline"),
+                      "tail: multiline, multiline.parser and docker_mode exclude each other");
+  }
+}
+
+std::unique_ptr<tail::FirstLineRecords> make_first_line_records(const SectionOptions& given,
+                                                                const InputContext& context,
+                                                                Diagnostics& diagnostics) {
+  const size_t errors_before = diagnostics.error_count();
+  auto first = find_parser(given.parser_firstline, "tail", context.parsers, diagnostics);
+  std::vector<std::unique_ptr<Parser>> further;
+  for (const LocatedText& name : given.further_parsers)
+    further.push_back(find_parser(name, "tail", context.parsers, diagnostics));
+  if (diagnostics.error_count() != errors_before) return nullptr;
+  return std::make_unique<tail::FirstLineRecords>(std::move(first), std::move(further));
+}
+
+std::unique_ptr<MultilineJoiner> make_first_line_joiner(const SectionOptions& given,
+                                                        const InputContext& context,
+                                                        Diagnostics& diagnostics) {
+  MultilineSettings settings;
+  settings.message_bytes_max = context.parsers.multiline().message_bytes_max();
+  auto first = find_parser(given.parser_firstline, "tail", context.parsers, diagnostics);
+  if (!first) return nullptr;
+  auto joiner =
+      MultilineJoiner::make({tail::make_first_line_rules(std::move(first), given.multiline_flush)},
+                            std::move(settings), context.parsers, context.clock);
+  return *std::move(joiner);  // these rules name no parser that may be missing
+}
+
 std::optional<MadeInput> make(const Section& section, InputContext& context,
                               Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.error_count();
@@ -159,12 +208,7 @@ std::optional<MadeInput> make(const Section& section, InputContext& context,
     diagnostics.error(given.tag_regex.where, "tail: tag_regex: " + file_tag.error().message);
   refuse_encoding(given.unicode_encoding, diagnostics);
   refuse_encoding(given.generic_encoding, diagnostics);
-  if (const Result<bool> on = parse_boolean(given.multiline.text); on && *on) {
-    diagnostics.error(given.multiline.where, "tail: the old multiline mode is not supported")
-        .help(
-            "use multiline.parser: docker, cri, python, java, go, ruby, or a "
-            "[MULTILINE_PARSER] whose first rule is the regex of your parser_firstline");
-  }
+  if (given.multiline) check_old_mode(section, given, diagnostics);
   if (given.docker_mode && given.multiline_parser.empty()) {
     given.multiline_parser.push_back(
         {.name = "docker_mode", .text = "docker", .where = section.where_of("docker_mode")});
@@ -176,7 +220,11 @@ std::optional<MadeInput> make(const Section& section, InputContext& context,
   }
   auto parser = find_parser(given.parser, "tail", context.parsers, diagnostics);
   std::unique_ptr<MultilineJoiner> joiner;
-  if (!given.multiline_parser.empty()) {
+  std::unique_ptr<tail::FirstLineRecords> first_line;
+  if (given.multiline && !given.parser_firstline.text.empty()) {
+    first_line = make_first_line_records(given, context, diagnostics);
+    if (first_line) joiner = make_first_line_joiner(given, context, diagnostics);
+  } else if (!given.multiline_parser.empty()) {
     MultilineSettings settings;
     settings.key_content = {};
     if (given.docker_mode) settings.flush_timeout = given.docker_mode_flush;
@@ -210,6 +258,7 @@ std::optional<MadeInput> make(const Section& section, InputContext& context,
   options.files_max = static_cast<size_t>(given.files_max);
   options.parser = std::move(parser);
   options.joiner = std::move(joiner);
+  options.first_line = std::move(first_line);
   options.offsets_file = offsets_file_of(context, section, given);
 
   MadeInput made;

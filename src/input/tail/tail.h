@@ -4,6 +4,7 @@
 //   path_scan     which files, and their tags      line_records  their bytes as records
 //   change_watch  inotify: something is new        offset_store  what survives a restart
 //   tailed_file   one open file, what is stored    tail_input    turn by turn, all of it
+//   first_line    the old multiline mode
 #pragma once
 
 #include <memory>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "input/plugin.h"
+#include "input/tail/first_line.h"
 #include "input/tail/path_scan.h"
 #include "parser/multiline.h"
 #include "parser/parser.h"
@@ -36,7 +38,8 @@ struct TailOptions {
   size_t files_max = 4096;
   std::unique_ptr<Parser> parser = {};
   std::unique_ptr<MultilineJoiner> joiner = {};
-  std::string offsets_file = {};  // empty: nothing survives a restart
+  std::unique_ptr<tail::FirstLineRecords> first_line = {};  // what becomes of joined lines then
+  std::string offsets_file = {};                            // empty: nothing survives a restart
 };
 
 [[nodiscard]] std::unique_ptr<Input> make_tail(TailOptions options, std::string instance_name,

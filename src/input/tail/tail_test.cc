@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <sstream>
 
+#include "config/classic.h"
 #include "input/plugin_loop.h"
 #include "input/tail/offset_store.h"
 #include "record/json_record.h"
@@ -63,6 +65,15 @@ class Tail : public PluginLoop {
   void kill() {
     run_for(5ms);
     input_.reset();
+  }
+  void add_parser(const std::string& lines) {
+    std::string text = "[PARSER]\n";
+    std::istringstream each(lines);
+    for (std::string line; std::getline(each, line);) text += "    " + line + "\n";
+    Diagnostics diagnostics;
+    const Document document = parse_classic_text("p.conf", text, diagnostics);
+    parsers_.add(*document.find_all(SectionKind::Parser).front(), diagnostics);
+    EXPECT_FALSE(diagnostics.has_errors()) << diagnostics.render();
   }
   Texts logs() const {
     Texts out;
@@ -347,6 +358,53 @@ TEST_F(Tail, DockerAndCriFiles) {
   EXPECT_NE(text.find("first second"), std::string::npos) << text;
 }
 
+// As many configurations still write it for Java and for plain text logs.
+TEST_F(Tail, TheOldMultilineMode) {
+  add_parser(
+      "Name head\nFormat regex\n"
+      "Regex ^(?<time>\\d+-\\d+-\\d+ \\d+:\\d+:\\d+) (?<level>\\w+) (?<message>.*)$\n"
+      "Time_Format %Y-%m-%d %H:%M:%S\n");
+  add_parser("Name cause\nFormat regex\nRegex ^Caused by: (?<cause>.*)$\n");
+  const Properties options{{"Read_from_Head", "on"}, {"Multiline", "On"},
+                           {"Multiline_Flush", "1"}, {"Parser_Firstline", "head"},
+                           {"Parser_1", "cause"},    {"Path_Key", "file"}};
+  write("a.log",
+        "no head yet\n"
+        "2026-11-23 02:53:00 ERROR it failed\n"
+        "\tat a.b(C.java:1)\n\n"
+        "Caused by: java.io.IOException\n"
+        "\tat d.e(F.java:2)\n"
+        "2026-11-23 02:53:01 INFO fine\n");
+  start(options);
+  EXPECT_EQ(wait_for(2)[0], "no head yet");
+  const std::string& failed = sink_.records[1].record;
+  EXPECT_EQ(field(failed, "level"), "ERROR");
+  EXPECT_EQ(field(failed, "message"), "it failed\n\tat a.b(C.java:1)\n");
+  EXPECT_EQ(field(failed, "cause"), "java.io.IOException\n\tat d.e(F.java:2)");
+  EXPECT_EQ(field(failed, "file"), path("a.log"));
+  EXPECT_EQ(MapPairs(failed).count(), 4u);
+  EXPECT_EQ(sink_.records[1].time, Timestamp(Seconds(1795402380)));
+  // The last one is open: after a kill its first line is read again.
+  kill();
+  write("a.log", "and more\n2026-11-23 02:53:02 INFO end\n");
+  start(options);
+  wait_for(3);
+  EXPECT_EQ(field(sink_.records[2].record, "message"), "fine\nand more");
+  stop();
+  EXPECT_EQ(field(sink_.records.back().record, "message"), "end");
+}
+
+TEST_F(Tail, LinesBehindAFieldThatIsNoTextAreKept) {
+  add_parser("Name head\nFormat regex\nRegex ^(?<code>\\d+)$\nTypes code:integer\n");
+  write("a.log", "500\none\ntwo\n");
+  start({{"Read_from_Head", "on"}, {"Multiline", "On"}, {"Parser_Firstline", "head"}});
+  run_for(50ms);
+  stop();
+  ASSERT_EQ(sink_.records.size(), 1u);
+  EXPECT_EQ(field(sink_.records[0].record, "code"), "500");
+  EXPECT_EQ(field(sink_.records[0].record, "log"), "one\ntwo");
+}
+
 TEST_F(Tail, WrongOptions) {
   const auto wrong = [&](Properties properties) {
     properties.insert(properties.begin(), {"Name", "tail"});
@@ -358,6 +416,20 @@ TEST_F(Tail, WrongOptions) {
   EXPECT_NE(wrong({}).find("path"), std::string::npos);
   EXPECT_NE(wrong({{"Path", "/x"}, {"Tag_Regex", "("}}).find("tag_regex"), std::string::npos);
   EXPECT_NE(wrong({{"Path", "/x"}, {"Multiline", "on"}}).find("multiline.parser"),
+            std::string::npos);
+  EXPECT_NE(wrong({{"Path", "/x"}, {"Multiline", "on"}, {"Parser_Firstline", "jsn"}}).find("json"),
+            std::string::npos);
+  EXPECT_NE(wrong({{"Path", "/x"},
+                   {"Multiline", "on"},
+                   {"Parser_Firstline", "json"},
+                   {"Parser_1", "nowhere"}})
+                .find("nowhere"),
+            std::string::npos);
+  EXPECT_NE(wrong({{"Path", "/x"},
+                   {"Multiline", "on"},
+                   {"Parser_Firstline", "json"},
+                   {"multiline.parser", "python"}})
+                .find("exclude each other"),
             std::string::npos);
   EXPECT_NE(wrong({{"Path", "/x"}, {"multiline.parser", "pyton"}}).find("python"),
             std::string::npos);
