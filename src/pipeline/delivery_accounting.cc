@@ -23,6 +23,8 @@ void DeliveryWorker::give_up(Group& group, DropReason reason, const std::string&
   if (reason == DropReason::OutputLimit) return;
   std::vector<Offset>& others = settled.delivered;
   for (const RejectedRecord& record : settled.rejected) others.push_back(record.offset);
+  // settle() buries these, with their own reason.
+  for (const RejectedRecord& record : group.rejected) others.push_back(record.offset);
   std::ranges::sort(others);
   bury(group.first, group.next, &group, reason, detail, others);
 }

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <functional>
 #include <random>
+#include <set>
 
 #include "record/msgpack_reader.h"
 #include "record/msgpack_writer.h"
@@ -17,8 +18,8 @@
 namespace noroshi {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 // One object or request as the destination saw it.
 struct Sent {
@@ -36,6 +37,7 @@ struct Destination {
   bool refuse GUARDED_BY(mutex) = false;     // Retry as long as it is set
   int broken_batches GUARDED_BY(mutex) = 0;  // add() fails so often
   int die_after_put GUARDED_BY(mutex) = 0;   // after so many PUTs only "no answer" comes; -1: dead
+  std::set<uint64_t> unencodable = {};       // offsets that add() refuses
   uint32_t batch_records_max = 1000;
   BatchLimits limits;
   bool exactly_once = false;
@@ -54,7 +56,7 @@ class FakeBatch final : public Batch {
       : destination_(destination), sent_(std::move(sent)) {}
 
   Result<uint32_t> add(const ChunkView& chunk, std::span<const uint32_t> records,
-                       std::vector<RejectedRecord>&) override {
+                       std::vector<RejectedRecord>& rejected) override {
     {
       MutexLock lock(destination_.mutex);
       if (destination_.broken_batches > 0 && --destination_.broken_batches >= 0) {
@@ -64,8 +66,11 @@ class FakeBatch final : public Batch {
     uint32_t taken = 0;
     for (const uint32_t index : records) {
       if (full()) break;
-      sent_.offsets.push_back(chunk.offset(index).value);
       ++taken;
+      if (destination_.unencodable.contains(chunk.offset(index).value))
+        rejected.push_back({chunk.offset(index), DropReason::Oversize});
+      else
+        take(chunk, index);
     }
     return taken;
   }
@@ -74,6 +79,10 @@ class FakeBatch final : public Batch {
   const Sent& sent() const { return sent_; }
 
  private:
+  void take(const ChunkView& chunk, uint32_t index) {
+    sent_.offsets.push_back(chunk.offset(index).value);
+  }
+
   Destination& destination_;
   Sent sent_;
 };
@@ -128,7 +137,7 @@ class FakeOutput final : public Output {
   std::vector<std::string> names_;
 };
 
-class DeliveryTest : public testing::Test {
+class DeliveryTest : public ::testing::Test {
  protected:
   DeliveryTest() {
     std::vector<Route> routes;
@@ -139,7 +148,8 @@ class DeliveryTest : public testing::Test {
     checkpoint_ = *journal_->register_output("fake");
   }
 
-  void append(const std::string& tag, uint32_t count) {
+  void append(const std::string& tag, uint32_t count) { ASSERT_TRUE(try_append(tag, count)); }
+  bool try_append(const std::string& tag, uint32_t count) {
     Chunk chunk{.tag = tag, .records = {}, .body = {}};
     for (uint32_t i = 0; i < count; ++i) {
       std::string record;
@@ -152,7 +162,7 @@ class DeliveryTest : public testing::Test {
     std::string block;
     std::vector<uint32_t> counts;
     routes_->route(chunk, block, counts);
-    ASSERT_TRUE(journal_->append(chunk.view(), {routes_->id(), block}).has_value());
+    return journal_->append(chunk.view(), {routes_->id(), block}).has_value();
   }
 
   std::unique_ptr<DeliveryWorker> start(DeliverySettings settings = {}) {
@@ -260,9 +270,16 @@ TEST_F(DeliveryTest, ADrainDeliversWhatCameDuringAnOutage) {
   EXPECT_EQ(destination_.all_offsets(), range(0, 1001));
 }
 
+std::vector<std::string> lines_of(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  return lines;
+}
+
 TEST_F(DeliveryTest, RejectedAndExhaustedBatchesAreCountedAndKeptAsDeadLetters) {
   const std::filesystem::path directory =
-      std::filesystem::path(testing::TempDir()) / fmt::format("dead-{}", getpid());
+      std::filesystem::path(::testing::TempDir()) / fmt::format("dead-{}", getpid());
   {
     MutexLock lock(destination_.mutex);
     destination_.answers = {Delivery::reject("malformed")};
@@ -272,14 +289,33 @@ TEST_F(DeliveryTest, RejectedAndExhaustedBatchesAreCountedAndKeptAsDeadLetters) 
   EXPECT_EQ(finish(start({.dead_letter_directory = directory})), 0u);
   EXPECT_EQ(destination_.all_offsets(), range(2, 3));
   EXPECT_EQ(metrics_->drop(DropReason::Rejected).get(), 2u);
-  std::ifstream file(directory / "fake.0.jsonl");
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(file, line);) lines.push_back(line);
   EXPECT_THAT(
-      lines,
+      lines_of(directory / "fake.0.jsonl"),
       ElementsAre(
           R"({"output":"fake.0","reason":"rejected","detail":"malformed","offset":0,"tag":"app","time":"1970-01-01T00:00:00.000000000Z","record":{"n":0}})",
           R"({"output":"fake.0","reason":"rejected","detail":"malformed","offset":1,"tag":"app","time":"1970-01-01T00:00:00.000000001Z","record":{"n":1}})"));
+  std::filesystem::remove_all(directory);
+}
+
+TEST_F(DeliveryTest, ARecordRefusedWhileEncodingOfABatchThatIsGivenUpIsOneDeadLetter) {
+  const std::filesystem::path directory =
+      std::filesystem::path(::testing::TempDir()) / fmt::format("dead-once-{}", getpid());
+  {
+    MutexLock lock(destination_.mutex);
+    destination_.answers = {Delivery::reject("malformed")};
+  }
+  destination_.unencodable = {1};
+  append("app", 3);
+  EXPECT_EQ(finish(start({.dead_letter_directory = directory})), 0u);
+  EXPECT_EQ(metrics_->drop(DropReason::Rejected).get(), 2u);
+  EXPECT_EQ(metrics_->drop(DropReason::Oversize).get(), 1u);
+  using ::testing::HasSubstr;
+  EXPECT_THAT(
+      lines_of(directory / "fake.0.jsonl"),
+      ElementsAre(
+          HasSubstr(R"("reason":"rejected","detail":"malformed","offset":0,)"),
+          HasSubstr(R"("reason":"rejected","detail":"malformed","offset":2,)"),
+          HasSubstr(R"("reason":"oversize","detail":"refused while encoding","offset":1,)")));
   std::filesystem::remove_all(directory);
 }
 
