@@ -6,12 +6,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <fstream>
 #include <functional>
 #include <random>
 #include <set>
 
+#include "journal/testing/fake_file_system.h"
 #include "record/msgpack_reader.h"
 #include "record/msgpack_writer.h"
 
@@ -26,6 +28,7 @@ struct Sent {
   std::string group;
   uint64_t start = 0;
   std::vector<uint64_t> offsets;
+  std::vector<uint64_t> numbers = {};  // append() numbers its records, over power losses too
 };
 
 // What the test and the output share; the output itself belongs to the worker.
@@ -81,6 +84,8 @@ class FakeBatch final : public Batch {
  private:
   void take(const ChunkView& chunk, uint32_t index) {
     sent_.offsets.push_back(chunk.offset(index).value);
+    sent_.numbers.push_back(
+        static_cast<uint64_t>(chunk.records[index].time.time_since_epoch().count()));
   }
 
   Destination& destination_;
@@ -553,6 +558,67 @@ TEST_F(DeliveryTest, ObjectsNamedByTheirStartHoldEveryRecordExactlyOnceWhateverC
   }
   std::sort(all.begin(), all.end());
   EXPECT_EQ(all, range(0, appended_));
+}
+
+// The machine loses power, or the process dies, in the middle of anything: a write, an fsync, a
+// delivery. Acknowledged is what commit() reported on stable storage.
+TEST_F(DeliveryTest, AfterPowerLossesObjectsHoldExactlyOnceWhatWasAcknowledged) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(fmt::format("seed {}", seed));
+  std::mt19937_64 random(seed);
+  testing::FakeFileSystem disk(random());
+  std::vector<uint64_t> acknowledged;
+  destination_.exactly_once = true;
+  destination_.limits.groups_max = 3;
+  const auto open = [&] {
+    journal_ = *Journal::open({.directory = "/j",
+                               .bytes_max = 4 * kJournalBytesMin,
+                               .disk_free_min = 0,
+                               .sync = SyncMode::Full},
+                              &disk);
+    checkpoint_ = *journal_->register_output("fake");
+  };
+  const auto set_deaths = [&](int after_put) {
+    MutexLock lock(destination_.mutex);
+    destination_.die_after_put = after_put;
+  };
+  for (int round = 0; round < 100; ++round) {
+    open();
+    destination_.batch_records_max = 1 + random() % 20;
+    destination_.limits.age_max = Milliseconds(random() % 4);
+    set_deaths(random() % 3 == 0 ? static_cast<int>(1 + random() % 5) : 0);
+    if (random() % 2 == 0) disk.crash_after(1 + random() % 60);
+    auto worker = start();
+    for (uint64_t i = random() % 6; i > 0; --i) {
+      const uint64_t first = appended_;
+      const std::string tag(1, static_cast<char>('a' + random() % 4));
+      const auto count = static_cast<uint32_t>(1 + random() % 30);
+      if (try_append(tag + (random() % 2 ? "-parity" : ""), count) && journal_->commit()) {
+        for (uint64_t n = first; n < appended_; ++n) acknowledged.push_back(n);
+      }
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % 800));
+    }
+    worker->drain(system_clock().monotonic() + Milliseconds(random() % 3));
+    worker.reset();
+    journal_.reset();
+    disk.restart(random() % 3 == 0 ? testing::Crash::ProcessKilled : testing::Crash::PowerLoss);
+  }
+  open();
+  set_deaths(0);
+  EXPECT_EQ(finish(start()), 0u);
+  journal_.reset();  // before its disk
+  std::map<std::pair<std::string, uint64_t>, std::vector<uint64_t>> objects;
+  {
+    MutexLock lock(destination_.mutex);
+    for (const Sent& sent : destination_.sent) objects[{sent.group, sent.start}] = sent.numbers;
+  }
+  std::vector<uint64_t> all;
+  for (const auto& [name, numbers] : objects) all.insert(all.end(), numbers.begin(), numbers.end());
+  std::ranges::sort(all);
+  EXPECT_EQ(std::ranges::adjacent_find(all), all.end()) << "a record is there twice";
+  EXPECT_TRUE(std::ranges::includes(all, acknowledged)) << "an acknowledged record is missing";
+  EXPECT_GT(acknowledged.size(), 100u);
+  EXPECT_LT(acknowledged.size(), appended_) << "no crash hit an append: the test tests nothing";
 }
 
 }  // namespace
