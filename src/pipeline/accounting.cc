@@ -1,6 +1,7 @@
 #include "pipeline/accounting.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "journal/journal_reader.h"
 #include "pipeline/router.h"
@@ -50,6 +51,19 @@ uint64_t OutputAccount::waiting(const OutputMetrics& metrics) const {
   const uint64_t gone = metrics.records.get() + metrics.dropped_total();
   const uint64_t come = recovered.get() + metrics.routed.get();
   return come > gone ? come - gone : 0;
+}
+
+bool OutputAccount::compare(const OutputMetrics& metrics, uint64_t open, Monotonic now) {
+  const uint64_t gone = metrics.records.get() + metrics.dropped_total() + open;
+  const uint64_t come = recovered.get() + metrics.routed.get();
+  const auto difference = exact() ? static_cast<int64_t>(come - gone) : 0;
+  if (difference != difference_) {
+    difference_ = difference;
+    differs_since_ = now;
+  }
+  if (difference != 0 && now - differs_since_ < kUnaccountedAfter) return false;
+  const auto records = static_cast<uint64_t>(std::abs(difference));
+  return unaccounted_.exchange(records) != records && records != 0;
 }
 
 void note_dropped(const EntryHead& head, const RouteTable& routes, size_t output,

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <deque>
 
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "base/offset.h"
 #include "metrics/metrics.h"
@@ -26,6 +27,9 @@ struct EntryHead;
 // Entries remembered of dropped segments that an output has not come to. Beyond it neighbours are
 // put together, which loses nothing where both are lost.
 inline constexpr size_t kDroppedEntriesMax = 8192;
+
+// Ingest counts a record just after it is appended, so the books may differ for a moment.
+inline constexpr Nanoseconds kUnaccountedAfter = Seconds(1);
 
 class OutputAccount {
  public:
@@ -47,6 +51,12 @@ class OutputAccount {
 
   [[nodiscard]] uint64_t waiting(const OutputMetrics& metrics) const;
 
+  // The delivery thread has read all there is, and `open` records are in its batches: the rest must
+  // be delivered or dropped. True once it is found that this has not held for kUnaccountedAfter.
+  bool compare(const OutputMetrics& metrics, uint64_t open, Monotonic now);
+  // Records that are missing in the identity, or in it twice; 0 unless there is a bug.
+  [[nodiscard]] uint64_t unaccounted() const { return unaccounted_.load(); }
+
  private:
   struct Dropped {
     Offset from, to;
@@ -54,7 +64,9 @@ class OutputAccount {
   };
 
   std::atomic<bool> exact_{true};
-  std::atomic<uint64_t> settled_{0}, cursor_{0};
+  std::atomic<uint64_t> settled_{0}, cursor_{0}, unaccounted_{0};
+  int64_t difference_ = 0;  // delivery thread only, as the next
+  Monotonic differs_since_{};
   Mutex mutex_;
   std::deque<Dropped> dropped_ GUARDED_BY(mutex_);  // ascending
 };

@@ -53,5 +53,32 @@ TEST(OutputAccountTest, Waiting) {
   EXPECT_EQ(account.waiting(metrics), 0u);
 }
 
+TEST(OutputAccountTest, WhatIsNeitherDeliveredNorDroppedNorOpenIsUnaccountedAfterASecond) {
+  OutputAccount account;
+  OutputMetrics metrics;
+  const auto at = [](int milliseconds) { return Monotonic(Milliseconds(milliseconds)); };
+  account.recovered.add(5);
+  metrics.routed.add(10);
+  metrics.records.add(9);
+  metrics.drop(DropReason::Rejected).add(2);
+  EXPECT_FALSE(account.compare(metrics, 4, at(0)));
+  EXPECT_FALSE(account.compare(metrics, 3, at(2000))) << "ingest may be about to count it";
+  EXPECT_FALSE(account.compare(metrics, 4, at(2500)));
+  EXPECT_FALSE(account.compare(metrics, 3, at(3000)));
+  EXPECT_FALSE(account.compare(metrics, 3, at(3999)));
+  EXPECT_EQ(account.unaccounted(), 0u);
+  EXPECT_TRUE(account.compare(metrics, 3, at(4000)));
+  EXPECT_FALSE(account.compare(metrics, 3, at(4500))) << "it is told once";
+  EXPECT_EQ(account.unaccounted(), 1u);
+  EXPECT_FALSE(account.compare(metrics, 6, at(5000)));
+  EXPECT_TRUE(account.compare(metrics, 6, at(6000)));
+  EXPECT_EQ(account.unaccounted(), 2u) << "there twice";
+  EXPECT_FALSE(account.compare(metrics, 4, at(6500)));
+  EXPECT_EQ(account.unaccounted(), 0u);
+  account.set_inexact();
+  EXPECT_FALSE(account.compare(metrics, 0, at(7000)));
+  EXPECT_FALSE(account.compare(metrics, 0, at(9000))) << "what was estimated is not compared";
+}
+
 }  // namespace
 }  // namespace noroshi

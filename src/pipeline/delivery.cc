@@ -182,6 +182,7 @@ void DeliveryWorker::run() {
       if (save_checkpoint() == Progress::Stop) break;
     }
     if (!caught_up) continue;
+    compare_accounts();
     if (draining_.load() && idle()) break;
     Monotonic until = clock_.monotonic() + kIdleCheckpointInterval;
     for (const auto& [key, group] : groups_) {

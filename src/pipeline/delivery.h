@@ -116,6 +116,7 @@ class DeliveryWorker {
   void account_for_lost(const LostRange& lost);
   void account_for_damaged(const EntryHead& head);
   void account_at_end();
+  void compare_accounts();
   std::optional<UndeliveredRecords> count_undelivered(Offset end, Monotonic until, bool with_lost);
   void update_lag(bool caught_up);
   Progress save_checkpoint();

@@ -133,6 +133,20 @@ void DeliveryWorker::account_at_end() {
             records, begin.value);
 }
 
+// Everything is read: what came is delivered, dropped, or in an open batch.
+void DeliveryWorker::compare_accounts() {
+  uint64_t open = 0;
+  for (const auto& [key, group] : groups_) {
+    if (group->batch) open += group->records + group->rejected.size();
+  }
+  if (!account_->compare(metrics_, open, clock_.monotonic())) return;
+  log_error("output:" + settings_.instance,
+            "accounting differs by {} records: {} recovered + {} routed, but {} delivered + {} "
+            "dropped + {} in open batches",
+            account_->unaccounted(), account_->recovered.get(), metrics_.routed.get(),
+            metrics_.records.get(), metrics_.dropped_total(), open);
+}
+
 std::optional<UndeliveredRecords> DeliveryWorker::left(Monotonic until) {
   CHECK(!thread_.joinable(), "left() after join()");
   return count_undelivered(Offset{end_.load()}, until, false);

@@ -110,6 +110,10 @@ void add_own_output(const OutputInstance& output, Timestamp now, MetricFamilies&
       "Records in the journal that are neither delivered nor dropped: recovered + routed - "
       "delivered - dropped.",
       static_cast<double>(output.account->waiting(metrics)));
+  add("noroshi_output_unaccounted_records", kGauge,
+      "Records that recovered + routed = delivered + dropped + open batches misses, or has twice, "
+      "when all is read.",
+      static_cast<double>(output.account->unaccounted()));
   add("noroshi_output_requests_total", kCounter, "Delivery attempts.",
       static_cast<double>(metrics.requests.get()));
   add("noroshi_output_log_key_missing_total", kCounter,
