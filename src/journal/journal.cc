@@ -182,6 +182,7 @@ class JournalImpl final : public Journal {
   bool full_logged_ GUARDED_BY(append_mutex_) = false;
   LogEpisode full_episode_;
   uint64_t dropped_at_full_ GUARDED_BY(append_mutex_) = 0;
+  bool broken_ GUARDED_BY(append_mutex_) = false;  // the last append failed, not for want of room
 
   Mutex sync_mutex_;
 
@@ -222,7 +223,11 @@ Result<Offset> JournalImpl::append(const ChunkView& chunk, const Routing& routin
     Status status = make_room(layout.entry_bytes + carried_.size() * kReceiptBytes);
     if (status) status = write(layout, chunk, routing, receipts);
     if (status) break;
-    if (status.error().code != ErrorCode::Exhausted) return std::unexpected(status.error());
+    if (status.error().code != ErrorCode::Exhausted) {
+      broken_ = true;
+      set_problem(status.error().message);
+      return std::unexpected(status.error());
+    }
     begin_full(status.error());
     // Dropping goes on, oldest first, until the chunk fits or nothing is left to drop.
     if (options_.when_full == WhenFull::Block || !drop_oldest()) {
@@ -230,6 +235,7 @@ Result<Offset> JournalImpl::append(const ChunkView& chunk, const Routing& routin
     }
   }
   if (full_.load()) end_full();
+  if (std::exchange(broken_, false) && !full_.load()) set_problem({});
   remember(receipts);
   publish(layout.entry_bytes, layout.end());
   return layout.base;

@@ -76,7 +76,10 @@ TEST(JournalSync, AFailedWriteIsNotAcknowledgedAndTheNextOneWorks) {
   ASSERT_TRUE(append(*journal, 10));
   disk.fail_after(1, EIO);
   EXPECT_EQ(append(*journal, 10).error().code, ErrorCode::Io);
+  EXPECT_NE(journal->problem(), "") << "health must say why inputs wait";
+  EXPECT_FALSE(journal->failed());
   EXPECT_EQ(append(*journal, 10).value(), Offset{10});
+  EXPECT_EQ(journal->problem(), "");
   const ReadAll read = read_all(*journal, Offset{0});
   EXPECT_EQ(read.records, numbers(0, 20));
   EXPECT_TRUE(read.lost.empty());
