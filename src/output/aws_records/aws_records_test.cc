@@ -2,6 +2,7 @@
 #include "output/aws_records/aws_records.h"
 
 #include <gmock/gmock.h>
+#include <simdjson.h>
 
 #include "base/base64.h"
 #include "output/aws_records/records_answer.h"
@@ -161,6 +162,47 @@ TEST_F(AwsRecordsTest, AggregatedRecordsOfKinesisKeepTheirKeys) {
                                 encoded("4\n") + R"(","PartitionKey":"y"}]})");
 }
 
+// The bytes are those of a writer in Python; AWS' own aws-kinesis-agg (npm) reads ours.
+TEST_F(AwsRecordsTest, AggregatesOfTheKinesisProducerLibrary) {
+  use(kKinesisStreamsOutput,
+      {{"stream", "events"}, {"partition_key", "k"}, {"log_key", "log"}, {"aggregation", "true"}},
+      "kinesis");
+  ChunkBuilder chunk;
+  for (const char* record : {R"({"log":"one","k":"x"})", R"({"log":"two","k":"x"})",
+                             R"({"log":"three"})", R"({"log":"four","k":"y"})"})
+    chunk.json(kRecordTime, record);
+  fake_.http.answer(200, R"({"Records":[{"SequenceNumber":"1"},{"SequenceNumber":"2"}]})");
+  EXPECT_EQ(deliver(chunk).outcome, Delivery::Outcome::Delivered);
+  EXPECT_EQ(request().body,
+            R"({"StreamName":"events","Records":[)"
+            R"({"Data":"84mawgoBeBoHCAAaA29uZRoHCAAaA3R3bxoJCAAaBXRocmVl/WQpxGTSVCvJRgWr5Ww7vw==",)"
+            R"("PartitionKey":"x"},)"
+            R"({"Data":"84mawgoBeRoICAAaBGZvdXKifl6URDQl9e/Amhwmk7JR","PartitionKey":"y"}]})");
+}
+
+// A record of the stream stays below Kinesis' limit with all that is around its members.
+TEST_F(AwsRecordsTest, AggregatesAreBounded) {
+  use(kKinesisStreamsOutput, {{"stream", "events"}, {"log_key", "log"}, {"aggregation", "on"}});
+  ChunkBuilder chunk;
+  const std::string text(349'400, 'x');  // three fit, and hardly more
+  for (int i = 0; i < 6; ++i) chunk.json(kRecordTime, R"({"log":")" + text + R"("})");
+  fake_.http.answer(200, R"({"Records":[{"SequenceNumber":"1"},{"SequenceNumber":"2"}]})");
+  EXPECT_EQ(deliver(chunk).outcome, Delivery::Outcome::Delivered);
+  simdjson::dom::parser parser;
+  size_t records = 0, members = 0;
+  const std::string body = request().body;
+  for (const auto record : parser.parse(body)["Records"].get_array()) {
+    const std::string_view data = record["Data"].get_string().value();
+    const std::string_view key = record["PartitionKey"].get_string().value();
+    const size_t bytes = data.size() / 4 * 3;
+    EXPECT_LE(bytes + key.size(), kinesis_limits::kRecordBytesMax);
+    ++records;
+    members += bytes / text.size();
+  }
+  EXPECT_EQ(records, 2u);
+  EXPECT_EQ(members, 6u);
+}
+
 TEST_F(AwsRecordsTest, TheSameRecordHasTheSameDerivedKey) {
   use(kKinesisStreamsOutput, {{"stream", "events"}});
   fake_.http.otherwise([](const testing::KeptRequest&) -> Result<HttpResponse> {
@@ -216,7 +258,10 @@ TEST_F(AwsRecordsTest, WrongOptionsAreNamed) {
   EXPECT_FALSE(make(kKinesisFirehoseOutput, {{"delivery_stream", "a b"}}));
   EXPECT_FALSE(make(kKinesisFirehoseOutput, {{"delivery_stream", "a"}, {"region", "Mars 1"}}));
   EXPECT_FALSE(make(kKinesisFirehoseOutput, {{"delivery_stream", "a"}, {"compression", "snappy"}}));
-  EXPECT_FALSE(make(kKinesisStreamsOutput, {{"stream", "a"}, {"aggregation", "true"}}));
+  EXPECT_FALSE(make(kKinesisStreamsOutput,
+                    {{"stream", "a"}, {"aggregation", "true"}, {"simple_aggregation", "true"}}));
+  EXPECT_FALSE(make(kKinesisStreamsOutput,
+                    {{"stream", "a"}, {"aggregation", "true"}, {"compression", "gzip"}}));
   EXPECT_THAT(diagnostics_.render(), HasSubstr("simple_aggregation"));
   EXPECT_FALSE(make(kKinesisStreamsOutput, {{"stream", "a"}, {"partition_key", "$a['"}}));
 }

@@ -5,6 +5,7 @@
 #include "base/fingerprint.h"
 #include "config/accessor_option.h"
 #include "output/aws_records/aws_records_output.h"
+#include "output/kinesis_streams/kpl_aggregate.h"
 #include "record/json_writer.h"
 #include "record/record_accessor.h"
 #include "record/utf8.h"
@@ -16,7 +17,8 @@ constexpr AwsService kKinesis{.id = "KINESIS", .signing_name = "kinesis"};
 // API_PutRecords, StreamName.
 constexpr size_t kStreamNameMax = 128;
 
-// An item: the size of its partition key (two bytes, little endian), the key, the data.
+// An item: the size of its partition key (two bytes, little endian), the key, the data; with
+// `aggregation` the members of the aggregate that is made of them when they are sent.
 constexpr size_t kKeySizeBytes = 2;
 
 std::string_view partition_key_of(std::string_view item) {
@@ -54,12 +56,13 @@ class KinesisProtocol final : public AwsRecordsProtocol {
             options.append_newline.value_or(!go_plugin) || options.simple_aggregation, go_plugin,
             context, std::move(make_client)),
         partition_key_(std::move(partition_key)),
+        kpl_(options.aggregation),
         journal_id_(context.journal_id) {}
 
   ItemLimits limits() const override {
     return {.items_max = kinesis_limits::kRequestRecordsMax,
             .bytes_max = kinesis_limits::kBatchBytesMax,
-            .item_bytes_max = kinesis_limits::kRecordBytesMax};
+            .item_bytes_max = item_bytes_max()};
   }
 
   Encoded encode(const ChunkView& chunk, uint32_t index, std::string& out,
@@ -77,16 +80,15 @@ class KinesisProtocol final : public AwsRecordsProtocol {
     // Without a key of its own a record may join whatever is there.
     const std::string_view last = std::string_view(out).substr(before - last_item_bytes);
     const bool may_merge =
-        aggregates() && last_item_bytes > 0 && (!chosen || partition_key_of(last) == key);
+        (kpl_ || aggregates()) && last_item_bytes > 0 && (!chosen || partition_key_of(last) == key);
     if (!may_merge) append_head(out, chosen ? key : derived_key(chunk.offset(index)));
     const size_t head = out.size() - before;
-    if (!append_text(out, chunk, entry)) {
+    if (!append_record(out, chunk, entry)) {
       out.resize(before);
       return Encoded::NotEncodable;
     }
     if (!may_merge) return Encoded::Appended;
-    if (last_item_bytes + out.size() - before <= kinesis_limits::kRecordBytesMax)
-      return Encoded::Merged;
+    if (last_item_bytes + out.size() - before <= item_bytes_max()) return Encoded::Merged;
     std::string front;
     append_head(front, chosen ? key : derived_key(chunk.offset(index)));
     out.insert(before + head, front);
@@ -96,9 +98,21 @@ class KinesisProtocol final : public AwsRecordsProtocol {
  private:
   void append_item(std::string& body, std::string_view item) override {
     const std::string_view key = partition_key_of(item);
-    append_data(body, item.substr(kKeySizeBytes + key.size()));
+    const std::string_view data = item.substr(kKeySizeBytes + key.size());
+    append_data(body, kpl_ ? kpl_aggregate(key, data) : data);
     body += R"(,"PartitionKey":)";
     write_json_string(body, key);
+  }
+  uint32_t item_bytes_max() const {
+    constexpr size_t kOverhead = kpl_overhead({}) + kinesis_limits::kPartitionKeyMax;
+    return kinesis_limits::kRecordBytesMax - (kpl_ ? kOverhead : 0);
+  }
+  bool append_record(std::string& out, const ChunkView& chunk, const RecordEntry& entry) {
+    if (!kpl_) return append_text(out, chunk, entry);
+    text_.clear();
+    if (!append_text(text_, chunk, entry)) return false;
+    append_aggregate_member(out, text_);
+    return true;
   }
   static void append_head(std::string& out, std::string_view key) {
     out += static_cast<char>(key.size() & 0xff);
@@ -114,7 +128,9 @@ class KinesisProtocol final : public AwsRecordsProtocol {
   }
 
   const std::optional<RecordAccessor> partition_key_;
+  const bool kpl_;
   const std::string journal_id_;
+  std::string text_;
 };
 
 // "container_id", "$kubernetes['pod']", or the Go plugin's "kubernetes->pod".
@@ -136,17 +152,25 @@ std::optional<RecordAccessor> parse_partition_key(const LocatedText& option,
   return parse_accessor_option({option.name, std::move(accessor), option.where}, diagnostics);
 }
 
+void check_aggregation(const Section& section, const KinesisStreamsOptions& options,
+                       Diagnostics& diagnostics) {
+  const SourceLocation where = section.where_of("aggregation");
+  if (options.simple_aggregation)
+    diagnostics.error(where, "aggregation and simple_aggregation exclude each other");
+  if (options.compression != RecordCompression::None) {
+    diagnostics.error(where, "aggregation and compression exclude each other")
+        .help("compression goes with simple_aggregation");
+  }
+  if (!can_make_kpl_aggregates())
+    diagnostics.error(where, "aggregation needs MD5, which OpenSSL refuses");
+}
+
 std::optional<MadeOutput> make(const Section& section, OutputContext& context,
                                Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.error_count();
   const KinesisStreamsOptions options = kinesis_streams_option_table().parse(section, diagnostics);
   check_stream_name(section, "stream", options.stream, kStreamNameMax, "a stream", diagnostics);
-  if (options.aggregation) {
-    diagnostics
-        .error(section.where_of("aggregation"),
-               "records in the KPL's aggregated format are not written")
-        .help("simple_aggregation puts many records into one as lines, which every consumer reads");
-  }
+  if (options.aggregation) check_aggregation(section, options, diagnostics);
   auto partition_key = parse_partition_key(options.partition_key, diagnostics);
   std::string where;
   auto make_client =
@@ -174,7 +198,9 @@ const OptionTable<KinesisStreamsOptions>& kinesis_streams_option_table() {
                 "a->b). Not set, or missing in a record: spread evenly.");
     add_aws_records_options(made);
     made.option("aggregation", &O::aggregation, "off",
-                "Aggregation as the KPL writes it (Go plugin): not supported, on is an error.")
+                "Put many log records into one as the Kinesis Producer Library does, for consumers "
+                "that take them apart (Client Library, Lambda, Firehose). Only records of one "
+                "partition key share one.")
         .ignored("experimental_concurrency", "One request at a time keeps the order.")
         .ignored("experimental_concurrency_retries", "The delivery loop decides.")
         .ignored("http_request_timeout", "Every request has a deadline of 60 s.");

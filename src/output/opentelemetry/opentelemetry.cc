@@ -10,9 +10,9 @@
 #include "config/accessor_option.h"
 #include "output/opentelemetry/otlp_answer.h"
 #include "output/opentelemetry/otlp_encoder.h"
-#include "output/opentelemetry/protobuf_writer.h"
 #include "output/request/http_item_protocol.h"
 #include "output/request/item_output.h"
+#include "output/request/protobuf_writer.h"
 
 namespace noroshi {
 namespace {

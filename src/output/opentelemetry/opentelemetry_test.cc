@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "output/opentelemetry/otlp_answer.h"
-#include "output/opentelemetry/protobuf_writer.h"
+#include "output/request/protobuf_writer.h"
 #include "output/testing/output_fixture.h"
 #include "record/json_parser.h"
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "output/opentelemetry/protobuf_writer.h"
+#include "output/request/protobuf_writer.h"
 #include "record/json_writer.h"
 #include "record/map_pairs.h"
 #include "record/msgpack_reader.h"

@@ -1,5 +1,5 @@
 // Writing Protocol Buffers (https://protobuf.dev/programming-guides/encoding/) to the end of a
-// string: what OTLP needs of it.
+// string: what OTLP and the KPL's aggregates need of it.
 #pragma once
 
 #include <bit>
