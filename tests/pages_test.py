@@ -228,5 +228,24 @@ class Commands(unittest.TestCase):
                 self.assertIn(word, {"Registry", "Monitoring", "Network", "Compute"})
 
 
+class Traps(unittest.TestCase):
+    """docs/firelens.md says of each of the 30 traps what shows that it is none here: a golden case, or a test by name."""
+
+    def test_what_shows_them_exists(self):
+        rows = re.findall(r"^\| (\d+) \| .*? \| .*? \| (.*?) \|$", page("firelens"), re.M)
+        self.assertEqual([int(number) for number, _ in rows], list(range(1, 31)))
+        for number, cell in rows:
+            shown = re.findall(r"`([^`]+)`", cell)
+            self.assertTrue(shown, f"trap {number}")
+            for where in shown:
+                path, _, name = where.partition(": ")
+                self.assertTrue((ROOT / path).exists(), f"trap {number}: there is no {path}")
+                if name:
+                    test = rf"(def {name}\(|^TEST(_F|_P)?\(\w+, {name}\))"
+                    self.assertRegex((ROOT / path).read_text(), re.compile(test, re.M), f"trap {number}")
+                else:
+                    self.assertTrue(list((ROOT / path).glob("expected*")), f"trap {number}: {path} is no golden case")
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

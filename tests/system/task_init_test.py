@@ -274,6 +274,8 @@ class TaskInit(SystemTest):
         self.assertEqual((record["key"], record["value"]), ("a", "b"))
         client.close()
         self.assertEqual(self.stop_router(process)[0], 0)
+        # ECS kills after 30 s where the task definition says nothing; Grace without a word is below that.
+        self.assertIn("within 25 seconds", self.log_of("router"))
 
 
 if __name__ == "__main__":
