@@ -32,13 +32,13 @@ def padded(size, **fields):
 
 
 class FluentdDriver(SystemTest):
-    def start(self):
+    def start(self, filters=""):
         self.start_aws()
         self.port, self.admin = free_port(), free_port()
         self.socket = self.directory / "fluent.sock"
         # As the ECS agent adds it to the user's configuration.
         self.config = self.specified_config(
-            self.port, self.admin, service=f"    Grace 3\n[INPUT]\n    Name forward\n    unix_path {self.socket}\n")
+            self.port, self.admin, service=f"    Grace 3\n[INPUT]\n    Name forward\n    unix_path {self.socket}\n{filters}")
         self.router = self.start_router(self.config, self.admin)
 
     def run_container(self, script, *, acks=False, at_once=False, files=None, volumes=()):
@@ -132,6 +132,25 @@ class FluentdDriver(SystemTest):
         long = [json.loads(event["message"]) for event in events if "padding" in event["message"]]
         self.assertEqual(sorted((record["n"], record["level"]) for record in long),
                          [(201, "ERROR"), (205, "ERROR"), (300, "CRITICAL")])
+
+    def test_a_traceback_is_one_record_and_reaches_cloudwatch_whole(self):
+        """What uvicorn writes in plain lines, one message of the driver each, beside what the application logs as JSON."""
+        self.start("[FILTER]\n    Name multiline\n    Match *\n    multiline.parser python\n")
+        frames = [line for n in range(60) for line in (f'  File "/app/orders.py", line {n}, in step', "    注文()" + "x" * 300)]
+        traceback = ["ERROR:    Exception in ASGI application", "Traceback (most recent call last):", *frames,
+                     "ValueError: no such order"]
+        infos = [json.dumps({"level": "INFO", "n": n}) for n in range(200)]
+        container = self.run_container(
+            "/bin/busybox cat /data/stderr >&2 & /bin/busybox cat /data/stdout; wait\n",
+            files={"stdout": "".join(line + "\n" for line in infos).encode(),
+                   "stderr": ("INFO:     Started server\n" + "".join(line + "\n" for line in traceback) * 2 +
+                              "INFO:     127.0.0.1 - GET /orders 500\n").encode()})
+        self.finish(container, len(infos) + 4)
+        whole = "\n".join(traceback)
+        self.assertGreater(len(whole.encode()), PIECE)
+        stderr = [record["log"].rstrip("\n") for record in self.s3_records() if record["source"] == "stderr"]
+        self.assertEqual(stderr, ["INFO:     Started server", whole, whole, "INFO:     127.0.0.1 - GET /orders 500"])
+        self.assertEqual([event["message"].rstrip("\n") for event in self.log_events()], [whole, whole])
 
     def test_a_last_line_without_its_end_is_kept_and_says_so(self):
         """Docker sends it as a first piece that no last one follows.
