@@ -30,7 +30,7 @@ import msgpack
 
 BASE, IMAGE = "noroshi-base", "fluent-bit-custom"
 MIRROR = os.environ.get("NOROSHI_DEBIAN_MIRROR", "http://deb.debian.org/debian")
-BASE_PACKAGES = ["binutils", "busybox-static", "ca-certificates", "curl", "tzdata"]
+BASE_PACKAGES = ["binutils", "busybox-static", "ca-certificates", "curl", "librdkafka1", "tzdata"]
 IMAGE_BYTES_MAX = 40_000_000
 DOCKERFILE = "cdk/docker/fluent-bit/Dockerfile"
 # Named by files that aws-for-fluent-bit ships. Where they are built in, their files are checked like the others.
@@ -148,8 +148,8 @@ class Image(SystemTest):
         bill = json.loads(self.run_image("cat", self.inspect(IMAGE, ".Config.Labels")["noroshi.bill-of-materials"]).stdout)
         self.assertEqual(bill["spdxVersion"], "SPDX-2.3")
         packages = {package["name"]: package for package in bill["packages"]}
-        for name in ("noroshi", "libc6", "libssl3", "libcurl4", "libstdc++6", "ca-certificates", "tzdata",
-                     "busybox-static"):
+        for name in ("noroshi", "libc6", "libssl3", "libcurl4", "libstdc++6", "librdkafka1", "ca-certificates",
+                     "tzdata", "busybox-static"):
             self.assertRegex(packages[name]["versionInfo"], r"\d", name)
         identifiers = [package["SPDXID"] for package in bill["packages"]]
         self.assertEqual(len(set(identifiers)), len(identifiers))
@@ -194,6 +194,14 @@ class Image(SystemTest):
             self.assertEqual(result.returncode, 0, f"{command}: {result.stderr}")
         self.assertIn("JST", self.run_image("/bin/sh", "-c", "TZ=Asia/Tokyo date; ls /usr/share/zoneinfo/Asia/Tokyo").stdout
                       .replace("+09", "JST"))
+
+    def test_output_kafka_finds_its_library(self):
+        """It is loaded only where it is configured, so nothing but this would miss it."""
+        result = self.run_image("noroshi", "check", "-i", "dummy", "-o", "kafka", "-m", "*", "-p", "brokers=broker:9092",
+                                "-p", "topics=logs", "-p", "rdkafka.security.protocol=SASL_SSL", check=False)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("kafka", result.stdout + result.stderr)
+        self.assertNotIn("cannot be loaded", result.stdout + result.stderr)
 
     # -- how it runs -----------------------------------------------------------------------------------------------
 

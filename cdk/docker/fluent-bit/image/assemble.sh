@@ -40,7 +40,15 @@ take "$(readlink -f "$(command -v busybox)")" /usr/bin/busybox
 "$image/usr/bin/busybox" --list | while read -r applet; do
   [ -e "$image/usr/bin/$applet" ] || ln -s busybox "$image/usr/bin/$applet"
 done
-ldd "$image/fluent-bit/bin/$name" /usr/bin/curl | awk '/=> \//{print $3} $1 ~ /^\/.*ld-/{print $1}' | sort -u |
+programs="$image/fluent-bit/bin/$name /usr/bin/curl"
+if [ "$name" = noroshi ]; then
+  # Loaded only where an output kafka is configured, so no program lists it.
+  kafka=$(ldconfig -p | awk '$1 == "librdkafka.so.1" {print $NF; exit}')
+  take "$kafka" "$(readlink -f "$(dirname "$kafka")")/librdkafka.so.1"
+  programs="$programs $kafka"
+fi
+# shellcheck disable=SC2086
+ldd $programs | awk '/=> \//{print $3} $1 ~ /^\/.*ld-/{print $1}' | sort -u |
   while read -r library; do
     # /lib/… is /usr/lib/…: dpkg may know it by either name.
     take "$library" "$(readlink -f "$(dirname "$library")")/$(basename "$library")"
