@@ -28,7 +28,7 @@ struct EntryHead;
 // put together, which loses nothing where both are lost.
 inline constexpr size_t kDroppedEntriesMax = 8192;
 
-// Ingest counts a record just after it is appended, so the books may differ for a moment.
+// Ingest counts a record just after it is appended: the books may differ for a moment.
 inline constexpr Nanoseconds kUnaccountedAfter = Seconds(1);
 
 class OutputAccount {

@@ -182,13 +182,12 @@ void DeliveryWorker::run() {
       if (save_checkpoint() == Progress::Stop) break;
     }
     if (!caught_up) continue;
-    compare_accounts();
     if (draining_.load() && idle()) break;
     Monotonic until = clock_.monotonic() + kIdleCheckpointInterval;
     for (const auto& [key, group] : groups_) {
       if (group->batch) until = std::min(until, due_at(*group, true));
     }
-    journal_.wait_appended(cursor_, until, woken_);
+    if (!journal_.wait_appended(cursor_, until, woken_)) compare_accounts();
   }
   update_lag(low_water() == journal_.appended_offset());
   if (low_water() != saved_.low_water) static_cast<void>(save_checkpoint());

@@ -133,7 +133,8 @@ void DeliveryWorker::account_at_end() {
             records, begin.value);
 }
 
-// Everything is read: what came is delivered, dropped, or in an open batch.
+// Everything is read and nothing came for a while: what came is delivered, dropped, or in an open
+// batch. Not while records come: ingest counts them when the delivery thread may have them already.
 void DeliveryWorker::compare_accounts() {
   uint64_t open = 0;
   for (const auto& [key, group] : groups_) {

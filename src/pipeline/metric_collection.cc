@@ -112,7 +112,7 @@ void add_own_output(const OutputInstance& output, Timestamp now, MetricFamilies&
       static_cast<double>(output.account->waiting(metrics)));
   add("noroshi_output_unaccounted_records", kGauge,
       "Records that recovered + routed = delivered + dropped + open batches misses, or has twice, "
-      "when all is read.",
+      "while nothing comes.",
       static_cast<double>(output.account->unaccounted()));
   add("noroshi_output_requests_total", kCounter, "Delivery attempts.",
       static_cast<double>(metrics.requests.get()));
