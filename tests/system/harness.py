@@ -28,6 +28,8 @@ import msgpack
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("NOROSHI_BIN_DIR", ROOT / "build/release/bin"))
 SPECIFIED_CONFIG = ROOT / "cdk/docker/fluent-bit/fluent-bit.conf"
+# The programs are built with a sanitizer, whose own memory is not theirs: limits on memory do not hold then.
+SANITIZED = "NOROSHI_SANITIZED" in os.environ
 REGION, BUCKET, GROUP = "ap-northeast-1", "backend-logs", "/ecs/backend/errors"
 
 
