@@ -36,8 +36,8 @@
 #include "pipeline/delivery_health.h"
 #include "pipeline/delivery_settings.h"
 #include "pipeline/retry_policy.h"
-#include "pipeline/send_rate.h"
 #include "pipeline/router.h"
+#include "pipeline/send_rate.h"
 
 namespace noroshi {
 

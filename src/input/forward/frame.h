@@ -47,8 +47,8 @@ class FrameScanner {
   static constexpr uint32_t kElementsKept =
       4;  // tag, time, record, option; further ones are ignored
 
-  uint64_t position_ = 0;       // of the next head
-  uint64_t pending_ = 1;        // values still to come
+  uint64_t position_ = 0;  // of the next head
+  uint64_t pending_ = 1;   // values still to come
   uint64_t containers_ = 0;
   uint64_t elements_left_ = 0;  // of the outer array, not yet begun
   uint32_t elements_ = 0;
@@ -73,7 +73,7 @@ struct Frame {
   std::string_view time = {};
   std::string_view record = {};
   std::string_view metadata = {};  // Message: option.metadata, a map, or empty
-  uint64_t containers = 0;          // Message: not less than there are in record or metadata
+  uint64_t containers = 0;         // Message: not less than there are in record or metadata
   std::string_view entries = {};
   std::string_view ack_id =
       {};               // option.chunk as the MessagePack value it came as; empty: no ack wanted
