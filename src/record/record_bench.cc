@@ -1,9 +1,9 @@
-// What one record costs. Not part of the build; by hand:
-//   g++ -std=c++23 -O2 -Isrc src/record/record_bench.cc
-//   src/record/{json,msgpack}_{writer,reader,parser}.cc …
-// or `./dev bench record`.
+// What one record costs in the codecs, the severity and the conditions, and the floors under them.
+//   ./dev bench micro record [--benchmark_filter=…]
 #include <benchmark/benchmark.h>
+#include <simdjson.h>
 
+#include "record/bench_record.h"
 #include "record/condition.h"
 #include "record/json_parser.h"
 #include "record/json_writer.h"
@@ -95,6 +95,142 @@ BENCHMARK_CAPTURE(infer, plain_line, kDocker);
 BENCHMARK(find_last_key);
 BENCHMARK_CAPTURE(condition, structured, kJson);
 BENCHMARK_CAPTURE(condition, plain_line, kDocker);
+
+// ---- the steps on the record of bench/bench.py, and their floors
+// ----------------------------------
+
+// The bytes that go in.
+const std::string& lines() {
+  static const std::string text = [] {
+    std::string all;
+    for (uint32_t n = 0; n < bench::kRecords; ++n) all += bench::line(n) + '\n';
+    return all;
+  }();
+  return text;
+}
+
+void StepParseJson(benchmark::State& state) {
+  std::vector<std::string> json;
+  for (uint32_t n = 0; n < bench::kRecords; ++n) json.push_back(bench::line(n));
+  JsonToMsgpack parser;
+  std::string out;
+  for (auto _ : state) {
+    out.clear();
+    for (const std::string& line : json)
+      if (!parser.append_object(line, out)) std::abort();
+    benchmark::DoNotOptimize(out.data());
+  }
+  bench::report(state, lines().size(), bench::kRecords);
+}
+
+std::vector<simdjson::padded_string> padded_lines() {
+  std::vector<simdjson::padded_string> json;
+  for (uint32_t n = 0; n < bench::kRecords; ++n)
+    json.emplace_back(std::string_view(bench::line(n)));
+  return json;
+}
+
+void FloorSimdjsonStage1(benchmark::State& state) {
+  const auto json = padded_lines();
+  std::unique_ptr<simdjson::internal::dom_parser_implementation> parser;
+  if (simdjson::get_active_implementation()->create_dom_parser_implementation(4096, 64, parser))
+    std::abort();
+  for (auto _ : state) {
+    for (const simdjson::padded_string& line : json) {
+      if (parser->stage1(reinterpret_cast<const uint8_t*>(line.data()), line.size(),
+                         simdjson::stage1_mode::regular))
+        std::abort();
+    }
+  }
+  bench::report(state, lines().size(), bench::kRecords);
+}
+
+void FloorSimdjsonDom(benchmark::State& state) {
+  const auto json = padded_lines();
+  simdjson::dom::parser parser;
+  for (auto _ : state) {
+    for (const simdjson::padded_string& line : json)
+      benchmark::DoNotOptimize(parser.parse(line).error());
+  }
+  bench::report(state, lines().size(), bench::kRecords);
+}
+
+void FloorCopyLines(benchmark::State& state) { bench::copy(state, lines(), bench::kRecords); }
+
+std::string_view record_of(const Chunk& chunk, const RecordEntry& entry) {
+  return chunk.view().record(entry);
+}
+
+void StepSeverity(benchmark::State& state, bool parsed) {
+  Chunk chunk;
+  for (uint32_t n = 0; n < bench::kRecords; ++n) {
+    const std::string line = bench::line(n);
+    chunk.append(bench::kTime, parsed ? bench::parsed_record(line) : bench::docker_record(line));
+  }
+  for (auto _ : state) {
+    for (const RecordEntry& entry : chunk.records)
+      benchmark::DoNotOptimize(infer_severity(record_of(chunk, entry)));
+  }
+  bench::report(state, chunk.body.size(), bench::kRecords);
+}
+
+// Every value stepped over once: no severity, no condition and no router can cost less than a part
+// of it.
+void FloorSkipRecord(benchmark::State& state) {
+  const Chunk chunk = bench::parsed_chunk();
+  for (auto _ : state) {
+    for (const RecordEntry& entry : chunk.records)
+      benchmark::DoNotOptimize(validate_msgpack(record_of(chunk, entry)));
+  }
+  bench::report(state, chunk.body.size(), bench::kRecords);
+}
+
+void FloorCopyRecords(benchmark::State& state) {
+  bench::copy(state, bench::parsed_chunk().body, bench::kRecords);
+}
+
+void StepEncodeJson(benchmark::State& state) {
+  const Chunk chunk = bench::parsed_chunk();
+  const NdjsonOptions options;
+  std::string out;
+  for (auto _ : state) {
+    out.clear();
+    for (const RecordEntry& entry : chunk.records)
+      if (!write_ndjson_record(out, options, entry.time, record_of(chunk, entry))) std::abort();
+    benchmark::DoNotOptimize(out.data());
+  }
+  bench::report(state, out.size(), bench::kRecords);
+}
+
+void FloorCopyNdjson(benchmark::State& state) {
+  uint32_t records = 0;
+  const std::string text = bench::ndjson(400'000, records);
+  bench::copy(state, text, records);
+}
+
+// Strings of one length: keys are of 4 to 16 bytes, values of 4 to 100.
+void EscapeStrings(benchmark::State& state) {
+  const std::string text(static_cast<size_t>(state.range(0)), 'x');
+  std::string out;
+  for (auto _ : state) {
+    out.clear();
+    write_json_string(out, text);
+    benchmark::DoNotOptimize(out.data());
+  }
+  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * text.size()));
+}
+
+BENCHMARK(StepParseJson);
+BENCHMARK(FloorSimdjsonStage1);
+BENCHMARK(FloorSimdjsonDom);
+BENCHMARK(FloorCopyLines);
+BENCHMARK_CAPTURE(StepSeverity, parsed, true);
+BENCHMARK_CAPTURE(StepSeverity, json_in_log, false);
+BENCHMARK(FloorSkipRecord);
+BENCHMARK(FloorCopyRecords);
+BENCHMARK(StepEncodeJson);
+BENCHMARK(FloorCopyNdjson);
+BENCHMARK(EscapeStrings)->Arg(5)->Arg(10)->Arg(20)->Arg(36)->Arg(64)->Arg(200);
 
 }  // namespace
 }  // namespace noroshi
