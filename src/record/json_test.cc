@@ -142,6 +142,36 @@ TEST(JsonWriter, EscapesEveryByteAtEveryPosition) {
   }
 }
 
+// A short text inside a value is written on a way of its own when enough bytes follow it: with any
+// number of them the result is that of the text alone.
+TEST(JsonWriter, ShortTextsAreTheSameWhateverFollowsThem) {
+  const std::string_view specials[] = {"x",    "\"",   "\\",   "\n", "\x1f",
+                                       "\x7f", "\x80", "\xff", "é",  "日"};
+  for (const std::string_view special : specials) {
+    for (size_t size = 0; size < 40; ++size) {
+      for (size_t place = 0; place <= size; ++place) {
+        const std::string text =
+            std::string(place, 'a') + std::string(special) + std::string(size - place, 'z');
+        std::string alone;
+        write_json_string(alone, text);
+        for (const size_t behind : {0, 1, 15, 16, 30, 31, 32, 33, 64}) {
+          std::string array = "\x92";
+          MsgpackWriter writer(array);
+          writer.string(text);
+          writer.string(std::string(behind, '"'));
+          // Its own memory, so that a sanitizer sees a byte too many.
+          const std::vector<char> bytes(array.begin(), array.end());
+          std::string tail;
+          write_json_string(tail, std::string(behind, '"'));
+          std::string json = "#";
+          ASSERT_TRUE(write_json(json, {bytes.data(), bytes.size()}).has_value());
+          ASSERT_EQ(json, "#[" + alone + "," + tail + "]") << size << " " << place << " " << behind;
+        }
+      }
+    }
+  }
+}
+
 TEST(JsonWriter, InvalidUtf8IsReplacedByMaximalSubparts) {
   const std::string r = "\xef\xbf\xbd";
   // The examples of Unicode 15, tables 3-8 to 3-11.
