@@ -69,7 +69,7 @@ struct RecordCondition::Grep {
   template <typename SeverityOf>
   [[nodiscard]] bool matches(std::string_view record, const SeverityOf& severity_of,
                              std::string& buffer) const {
-    if (const auto value = key.find(record)) {
+    if (const auto value = key.find_in_whole(record)) {
       const std::string_view text = value_text(*value, buffer);
       if (regex) return regex->matches(text);
       for (const std::string& wanted : values) {

@@ -30,6 +30,9 @@ class RecordAccessor {
   // The value's MessagePack bytes inside `record` (one map), or nullopt if the key is missing. Of
   // duplicate keys the last one counts, as for JSON readers and Fluent Bit.
   [[nodiscard]] std::optional<std::string_view> find(std::string_view record) const;
+  // The same for a record known to be whole, as those of a chunk are: what stands behind the last
+  // place where the key could be is not looked at.
+  [[nodiscard]] std::optional<std::string_view> find_in_whole(std::string_view record) const;
 
   // The top-level key.
   [[nodiscard]] const std::string& key() const { return key_; }
@@ -40,6 +43,10 @@ class RecordAccessor {
   using Step = std::variant<std::string, uint32_t>;
   std::string text_;
   std::string key_;
+  // Looks at the pairs that begin before `behind`.
+  [[nodiscard]] std::optional<std::string_view> find_from(const char* at, const char* end,
+                                                          const char* behind) const;
+
   std::vector<Step> steps_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "record/json_record.h"
 #include "record/json_writer.h"
+#include "record/random_value.h"
 
 namespace noroshi {
 namespace {
@@ -66,6 +67,53 @@ TEST(RecordAccessor, TruncatedRecordIsMissingNotRead) {
   for (size_t size = 0; size < record.size(); ++size) {
     const std::vector<char> cut(record.begin(), record.begin() + static_cast<ptrdiff_t>(size));
     EXPECT_EQ(accessor->find({cut.data(), cut.size()}), std::nullopt);
+  }
+}
+
+// The way that looks for the key's bytes first finds what the one that steps over every pair finds.
+TEST(RecordAccessor, FindsTheSameInWholeRecords) {
+  const auto agree = [](std::string_view expression, const std::string& record) {
+    const auto accessor = RecordAccessor::parse(expression);
+    ASSERT_TRUE(accessor.has_value()) << expression;
+    // Its own memory, so that a sanitizer sees a byte too many.
+    const std::vector<char> bytes(record.begin(), record.end());
+    const std::string_view whole(bytes.data(), bytes.size());
+    const auto slow = accessor->find(whole), fast = accessor->find_in_whole(whole);
+    ASSERT_EQ(slow.has_value(), fast.has_value()) << expression;
+    if (slow) {
+      ASSERT_EQ(slow->data(), fast->data()) << expression;
+      ASSERT_EQ(slow->size(), fast->size()) << expression;
+    }
+  };
+  for (const char* expression :
+       {"log", "level", "n", "ok", "none", "$kubernetes['pod']['name']", "$items[1]['b']", "dup",
+        "a.b", "日本", "web", "missing", "name"}) {
+    agree(expression, record_of(kRecord));
+  }
+  // Every place in a record of every length, once as a key and once inside a value.
+  for (size_t before = 0; before < 40; ++before) {
+    for (size_t behind = 0; behind < 40; ++behind) {
+      const std::string front(before, 'f'), back(behind, 'b');
+      const auto record = [&](std::string_view middle) {
+        return record_of("{\"f\":\"" + front + "\"," + std::string(middle) + "\"b\":\"" + back +
+                         "\"}");
+      };
+      for (const char* key : {"level", "l", "le", "levellevellevellevel"}) {
+        agree(key, record(""));
+        agree(key, record(R"("level":1,)"));
+        agree(key, record(R"("level":1,"level":2,"other":"level",)"));
+        agree(key, record(R"("levellevellevellevel":{"level":1},)"));
+        agree(key, record(R"("x":"level","lev":"el",)"));
+      }
+    }
+  }
+  for (uint64_t seed = 0; seed < 3000; ++seed) {
+    RandomValue random(seed);
+    std::string record;
+    random.append(record, false);
+    for (const char* key : {"level", "a", "plain ascii text of some length", "0", "é"}) {
+      agree(key, record);
+    }
   }
 }
 
