@@ -38,17 +38,6 @@ bool is_regex(std::string_view values) {
          values.substr(last + 1).find_first_not_of("imxo") == std::string_view::npos;
 }
 
-// A value as text: a view of it if it is text already, else its JSON in a buffer that is reused.
-std::string_view value_text(std::string_view value, std::string& buffer) {
-  MsgpackToken token;
-  const char* at = value.data();
-  if (msgpack_decode::decode(at, at + value.size(), token)) return {};
-  if (token.type == MsgpackType::String || token.type == MsgpackType::Binary) return token.bytes;
-  buffer.clear();
-  if (!write_json(buffer, value)) return {};
-  return buffer;
-}
-
 uint32_t severity_bit(Severity severity) { return 1u << static_cast<unsigned>(severity); }
 
 std::string lower(std::string_view text) {
@@ -66,18 +55,32 @@ struct RecordCondition::Grep {
   uint32_t severities = 0;          // bits of the values that are levels; only with a severity key
   std::optional<Regex> regex;
 
+  // From one record to the next: levels repeat, so the answer for the last text is kept.
+  struct Memory {
+    std::string_view last_text = {};  // in the body of the chunk
+    bool last_known = false;
+    bool last_answer = false;
+    std::string json = {};
+  };
+
   template <typename SeverityOf>
   [[nodiscard]] bool matches(std::string_view record, const SeverityOf& severity_of,
-                             std::string& buffer) const {
+                             Memory& memory) const {
     if (const auto value = key.find_in_whole(record)) {
-      const std::string_view text = value_text(*value, buffer);
-      if (regex) return regex->matches(text);
-      for (const std::string& wanted : values) {
-        if (equal_ignoring_case(text, wanted)) return true;
-      }
-      if (!severity_key) return false;
-      if (const auto severity = severity_of_value(key.key(), *value)) {
-        return (severities & severity_bit(*severity)) != 0;
+      MsgpackToken token;
+      const char* at = value->data();
+      const bool whole = !msgpack_decode::decode(at, at + value->size(), token);
+      if (!whole || (token.type != MsgpackType::String && token.type != MsgpackType::Binary)) {
+        memory.json.clear();
+        const bool written = whole && write_json(memory.json, *value).has_value();
+        const std::string_view text = written ? std::string_view(memory.json) : std::string_view();
+        if (const auto answer = answer_for(text, *value)) return *answer;
+      } else {
+        if (memory.last_known && memory.last_text == token.bytes) return memory.last_answer;
+        if (const auto answer = answer_for(token.bytes, *value)) {
+          memory.last_text = token.bytes, memory.last_known = true, memory.last_answer = *answer;
+          return *answer;
+        }
       }
       if (severities == 0) return false;
       return (severities & severity_bit(severity_of())) != 0;
@@ -91,6 +94,20 @@ struct RecordCondition::Grep {
     std::ranges::transform(name, capitals,
                            [](char c) { return static_cast<char>(c - ('a' - 'A')); });
     return regex->matches(name) || regex->matches({capitals, name.size()});
+  }
+
+ private:
+  // What follows from the value alone; nothing if it is under a severity key and no level.
+  [[nodiscard]] std::optional<bool> answer_for(std::string_view text,
+                                               std::string_view value) const {
+    if (regex) return regex->matches(text);
+    for (const std::string& wanted : values) {
+      if (equal_ignoring_case(text, wanted)) return true;
+    }
+    if (!severity_key) return false;
+    const auto severity = severity_of_value(key.key(), value);
+    if (!severity) return std::nullopt;
+    return (severities & severity_bit(*severity)) != 0;
   }
 };
 
@@ -195,7 +212,7 @@ void RecordCondition::evaluate(std::span<RecordEntry> records, std::string_view 
   selected.reset(count, always());
   if (always()) return;
   if (level_min_) infer_severities(records, body);
-  std::string buffer;
+  std::vector<Grep::Memory> memories(greps_.size());
   for (uint32_t i = 0; i < count; ++i) {
     RecordEntry& entry = records[i];
     if (level_min_ && entry.severity < *level_min_) continue;
@@ -205,11 +222,8 @@ void RecordCondition::evaluate(std::span<RecordEntry> records, std::string_view 
       return entry.severity;
     };
     bool all = true;
-    for (const Grep& grep : greps_) {
-      if (!grep.matches(record, severity_of, buffer)) {
-        all = false;
-        break;
-      }
+    for (size_t j = 0; all && j < greps_.size(); ++j) {
+      all = greps_[j].matches(record, severity_of, memories[j]);
     }
     if (all) selected.set(i);
   }
@@ -217,9 +231,9 @@ void RecordCondition::evaluate(std::span<RecordEntry> records, std::string_view 
 
 bool RecordCondition::matches(std::string_view record, Severity severity) const {
   if (level_min_ && severity < *level_min_) return false;
-  std::string buffer;
   return std::ranges::all_of(greps_, [&](const Grep& grep) {
-    return grep.matches(record, [&] { return severity; }, buffer);
+    Grep::Memory memory;
+    return grep.matches(record, [&] { return severity; }, memory);
   });
 }
 

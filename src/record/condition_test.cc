@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "record/json_record.h"
 
 namespace noroshi {
@@ -124,6 +126,38 @@ TEST(RecordCondition, WholeChunks) {
   chunk.records[0].severity = Severity::Fatal;
   condition({}, "error").evaluate(chunk.records, chunk.body, selected);
   EXPECT_TRUE(selected.test(0));
+}
+
+// A chunk remembers the answer for the last text; a record alone cannot.
+TEST(RecordCondition, RecordsOfAChunkAreAnsweredAsEachAlone) {
+  static constexpr const char* kJson[] = {R"({"level":"ERROR"})",
+                                          R"({"level":"INFO"})",
+                                          R"({"level":"50"})",
+                                          R"({"level":50})",
+                                          R"({"level":5.5})",
+                                          R"({"level":""})",
+                                          R"({"level":null})",
+                                          R"({"level":{"a":1}})",
+                                          R"({"level":"{\"a\":1}"})",
+                                          R"({"level":true})",
+                                          R"({"level":"true"})",
+                                          R"({"level":"null"})",
+                                          R"({"log":"ERROR: x"})",
+                                          R"({"log":"INFO:     x"})",
+                                          R"({"level":"high","log":"[ERROR] x"})",
+                                          R"({"level":"high","log":"[INFO] x"})"};
+  std::mt19937 random(7);
+  for (const char* line : {"level ERROR,FATAL", "level /^(err|5)/i", "level true,null,{\"a\":1}"}) {
+    const RecordCondition grep = condition({line, "level /./", line});
+    Chunk chunk;
+    for (int i = 0; i < 5000; ++i) chunk.append({}, record_of(kJson[random() % std::size(kJson)]));
+    Bitmap selected;
+    grep.evaluate(chunk.records, chunk.body, selected);
+    for (uint32_t i = 0; i < chunk.records.size(); ++i) {
+      const std::string_view record = chunk.view().record(chunk.records[i]);
+      ASSERT_EQ(selected.test(i), grep.matches(record, infer_severity(record))) << line << i;
+    }
+  }
 }
 
 TEST(RecordCondition, CanonicalText) {
