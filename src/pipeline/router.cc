@@ -152,7 +152,12 @@ RouteTable::RouteTable(std::vector<Route> routes, std::vector<InputRouting> inpu
     Fingerprint identity;
     identity.add(route.output_identity);
     fingerprints_.push_back(identity.value());
+    const std::string condition = route.condition.text();
+    size_t same = 0;
+    while (routes_[same].condition.text() != condition) ++same;
+    same_condition_.push_back(same);
   }
+  fulfilled_.resize(routes_.size());
   for (const InputRouting& input : inputs_) {
     if (input.routes.empty()) continue;
     needs_inputs_ = true;
@@ -207,23 +212,29 @@ void RouteTable::route(Chunk& chunk, std::string& block, std::vector<uint32_t>& 
   const uint32_t records = static_cast<uint32_t>(chunk.records.size());
   counts.assign(routes_.size(), 0);
   begin_block(block, routes_.size());
+  for (Fulfilled& fulfilled : fulfilled_) fulfilled.known = false;
+  // Outputs with equal conditions share one evaluation.
+  const auto fulfilled_by = [&](size_t output) -> const Bitmap& {
+    Fulfilled& shared = fulfilled_[same_condition_[output]];
+    if (!shared.known) {
+      routes_[output].condition.evaluate(chunk.records, chunk.body, shared.records);
+      shared.known = true;
+    }
+    return shared.records;
+  };
   for (size_t i = 0; i < routes_.size(); ++i) {
     if (routes_[i].processed || (by_tag != nullptr && !(*by_tag)[i])) continue;
     const RecordCondition& condition = routes_[i].condition;
-    Bitmap* selected = &selected_;
+    const Bitmap* selected = &routed_;
     if (input != nullptr) {
       if (!select_by_routes(*input, taken_, i, routed_)) continue;
-      selected = &routed_;
-      if (!condition.always()) {
-        condition.evaluate(chunk.records, chunk.body, selected_);
-        routed_ &= selected_;
-      }
+      if (!condition.always()) routed_ &= fulfilled_by(i);
     } else if (condition.always()) {
       counts[i] = records;
       block[2 + i] = kAll;
       continue;
     } else {
-      condition.evaluate(chunk.records, chunk.body, selected_);
+      selected = &fulfilled_by(i);
     }
     counts[i] = selected->count();
     if (counts[i] == 0) continue;

@@ -122,6 +122,13 @@ class RouteTable {
   std::unordered_map<std::string, std::vector<bool>> tags_;
   RouteBitmaps taken_;
   Bitmap selected_, routed_;
+  // Which records fulfil a condition, while route() runs: at the first output that has it.
+  struct Fulfilled {
+    bool known = false;
+    Bitmap records = {};
+  };
+  std::vector<size_t> same_condition_;  // by output: the first one with an equal condition
+  std::vector<Fulfilled> fulfilled_;
 };
 
 }  // namespace noroshi

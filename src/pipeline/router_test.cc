@@ -108,6 +108,38 @@ TEST(Router, ManyRecordsAgreeWithTheConditionRecordByRecord) {
   EXPECT_EQ(select(table, 1, table.id(), block, chunk), infos);
 }
 
+// Equal conditions are evaluated once for a chunk: every output still gets what it gets alone,
+// chunk after chunk, whichever of them the tag selects.
+TEST(Router, OutputsWithEqualConditionsGetWhatEachGetsAlone) {
+  constexpr const char* kMatches[] = {"other", "*", "app", "*", "other", "*", "*"};
+  constexpr const char* kGreps[] = {
+      "level error", "level error", "level ERROR", "level info", "level info", "", "level info"};
+  std::vector<Route> routes;
+  for (size_t i = 0; i < std::size(kGreps); ++i)
+    routes.push_back(route(std::to_string(i), kMatches[i], kGreps[i]));
+  RouteTable together(std::move(routes));
+  std::string block;
+  std::vector<uint32_t> counts;
+  for (const char* tag : {"app", "other", "third", "app"}) {
+    for (Chunk chunk : {chunk_of({"error", "info", "info"}), chunk_of({"info"}),
+                        chunk_of({"debug", "error"}), chunk_of({"error", "error"})}) {
+      chunk.tag = tag;
+      together.route(chunk, block, counts);
+      for (size_t i = 0; i < std::size(kGreps); ++i) {
+        std::vector<Route> alone;
+        alone.push_back(route(std::to_string(i), kMatches[i], kGreps[i]));
+        RouteTable single(std::move(alone));
+        std::string single_block;
+        std::vector<uint32_t> single_counts;
+        single.route(chunk, single_block, single_counts);
+        EXPECT_EQ(counts[i], single_counts[0]) << tag << i;
+        EXPECT_EQ(select(together, i, together.id(), block, chunk),
+                  select(single, 0, single.id(), single_block, chunk));
+      }
+    }
+  }
+}
+
 TEST(Router, AnotherTableDecidesAgain) {
   RouteTable before(specified());
   RouteTable after(specified("nothing"));
