@@ -1,26 +1,17 @@
 // What one record costs on its way from a read buffer into a chunk, without sockets and sink.
-//   cmake --preset release && ninja -C build/release forward_bench &&
-//   build/release/bin/forward_bench
+//   ./dev bench micro input [--benchmark_filter=…]
 #include <benchmark/benchmark.h>
 
 #include "input/forward/entry_decoder.h"
 #include "input/forward/frame_builder.h"
+#include "record/bench_record.h"
 
 namespace noroshi::forward {
 namespace {
 
-// A record of 300 bytes as Docker sends it.
+// The record of bench/bench.py as Docker sends it.
 std::string docker_record(int number) {
-  std::string line =
-      R"({"timestamp":"2026-11-23T02:53:00.123Z","level":"INFO","message":"request )" +
-      std::to_string(number) + "\"}";
-  std::string record =
-      map({text("container_id"), text(std::string(64, 'a')), text("container_name"),
-           text("/backend"), text("source"), text("stdout"), text("log"), text(line)});
-  record = map({text("container_id"), text(std::string(64, 'a')), text("container_name"),
-                text("/backend"), text("source"), text("stdout"), text("log"),
-                text(line + std::string(300 - record.size(), ' '))});
-  return record;
+  return bench::docker_record(bench::line(static_cast<uint32_t>(number)));
 }
 
 void decode(benchmark::State& state, const std::string& stream, size_t records) {
@@ -45,7 +36,7 @@ void decode(benchmark::State& state, const std::string& stream, size_t records) 
   }
   if (stored != records * state.iterations()) std::abort();
   state.SetItemsProcessed(static_cast<int64_t>(stored));
-  state.SetBytesProcessed(static_cast<int64_t>(stream.size() * state.iterations()));
+  bench::report(state, stream.size(), records);
 }
 
 std::string thousand_entries() {
@@ -73,10 +64,14 @@ void message_mode(benchmark::State& state) {
   }
   decode(state, stream, 700);
 }
+void floor_copy(benchmark::State& state) {
+  bench::copy(state, packed("app", thousand_entries(), map({})), 1000);
+}
 BENCHMARK(packed_forward);
 BENCHMARK(packed_forward_gzip);
 BENCHMARK(forward_mode);
 BENCHMARK(message_mode);
+BENCHMARK(floor_copy);
 
 }  // namespace
 }  // namespace noroshi::forward
