@@ -211,7 +211,11 @@ std::optional<std::string_view> RecordAccessor::find(std::string_view record) co
 
 std::optional<std::string_view> RecordAccessor::find_in_whole(std::string_view record) const {
   const Place map{record.data(), record.data() + record.size()};
-  return find_from(map.at, map.end, behind_last_candidate(map, key_));
+  // Of few pairs (Docker's record has four) all are stepped over sooner.
+  constexpr uint8_t kPairsFew = 6;
+  const bool few = !record.empty() && (static_cast<uint8_t>(record[0]) & 0xf0) == 0x80 &&
+                   (static_cast<uint8_t>(record[0]) & 0x0f) <= kPairsFew;
+  return find_from(map.at, map.end, few ? map.end : behind_last_candidate(map, key_));
 }
 
 std::optional<std::string_view> RecordAccessor::find_from(const char* at, const char* end,
