@@ -2,6 +2,7 @@
 // record.
 #include "base/check.h"
 #include "record/condition.h"
+#include "record/msgpack_reader.h"
 #include "record/record_accessor.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -11,6 +12,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view expression = text.substr(0, end);
   const std::string_view record = text.substr(std::min(end + 1, size));
   if (const auto accessor = RecordAccessor::parse(expression)) {
+    const auto fast = accessor->find_in_whole(record);
+    CHECK(!validate_msgpack(record) || fast == accessor->find(record),
+          "looking for the key first finds the same in a whole record");
     if (const auto value = accessor->find(record)) {
       CHECK(value->data() >= record.data() &&
                 value->data() + value->size() <= record.data() + record.size(),
