@@ -1,18 +1,22 @@
 #!/usr/bin/python3
-"""What a record costs: the real router, fed with frames packed beforehand, so that the sender costs next to nothing.
+"""What a record costs, end to end: the real router, fed with frames packed beforehand, delivering to a sink that counts.
 
-    ./dev bench                 every case below, medians of --runs
-    ./dev bench packed-null     one case
+    ./dev bench e2e                          the four cases of the specification, medians of --runs
+    ./dev bench e2e --all                    every case: modes, connections, outputs, sizes, depth, an outage
+    ./dev bench e2e packed-null --vs PATH    with a Fluent Bit binary beside it, in the same run
 
-Each case starts a fresh router on one core, sends --records records of about 300 bytes (the JSON lines of the
-specification) from the other core, stops it, and reads its CPU time and memory from /proc. Prints ratios to the
-first case as well: only those compare across machines.
+The router has one core, the generator and the sink the others. The clock runs from the first byte sent until everything
+is delivered: until the router has nothing left to do, and then while it stops and uploads what is open, less what an idle
+router takes to stop. The sink's count is compared. Ratios are to the first row: only those travel.
 """
 
 import argparse
+import collections
+import dataclasses
 import json
 import os
 import pathlib
+import selectors
 import shutil
 import signal
 import socket
@@ -20,133 +24,231 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests/system"))
-import msgpack
-from harness import REGION, entry, event_time, fetch, free_port, wait_for
+import frames
+import results
+from harness import REGION, fetch, free_port, wait_for
+import router_config
 
-FILTER = "[FILTER]\n    Name parser\n    Match *\n    Key_Name log\n    Parser json\n    Reserve_Data On\n"
-NULL = "[OUTPUT]\n    Name null\n    Match *\n"
-SPECIFIED = """[OUTPUT]
-    Name cloudwatch_logs
-    Match *
-    log_group_name /ecs/backend/errors
-    log_stream_prefix fargate-
-    auto_create_group true
-    Grep level ERROR,CRITICAL,FATAL
-[OUTPUT]
-    Name s3
-    Match *
-    bucket bench
-    total_file_size 100M
-    s3_key_format /logs/year=%Y/month=%m/day=%d/hour=%H/%H%M%S-$UUID.gz
-    compression gzip
-    store_dir {directory}/s3
-"""
-CASES = {  # name: (records in a frame; 0: Message mode, filter, outputs)
-    "packed-null": (1000, FILTER, NULL),
-    "message-null": (0, FILTER, NULL),
-    "packed-specified": (1000, FILTER, SPECIFIED),
-    "message-specified": (0, FILTER, SPECIFIED),
+CORES = sorted(os.sched_getaffinity(0))
+ROUTER_CORE, OTHER_CORES = CORES[0], set(CORES[1:]) or set(CORES)
+SINK = pathlib.Path(__file__).resolve().parent / "sink.py"
+BUFFER_RECORDS = 20_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    mode: str = "packed"       # of frames.MODES
+    delivery: str = "null"     # "specified": errors to CloudWatch Logs, everything to S3 with gzip
+    connections: int = 1
+    idle_outputs: int = 0      # outputs that match every record's tag and select none
+    size: int = 300            # bytes of a line
+    deep: bool = False         # JSON nested six levels deep
+    outage: bool = False       # the destinations fail until everything was sent
+
+
+CASES = {
+    "packed-null": Case(),
+    "message-null": Case("message"),
+    "packed-specified": Case(delivery="specified"),
+    "message-specified": Case("message", "specified"),
+}
+DEFAULT_CASES = list(CASES)
+CASES |= {
+    "forward-null": Case("forward"),
+    "gzip-null": Case("gzip"),
+    **{f"{mode}-null-{count}-connections": Case(mode, connections=count) for mode in ("packed", "message") for count in (8, 64)},
+    **{f"packed-null-{count}-idle": Case(idle_outputs=count) for count in (1, 3, 7)},
+    "packed-specified-1-idle": Case(delivery="specified", idle_outputs=1),
+    **{f"packed-specified-{name}": Case(delivery="specified", size=size)
+       for name, size in (("100B", 100), ("4KB", 4096), ("64KB", 65536))},
+    "packed-specified-deep": Case(delivery="specified", deep=True),
+    "packed-specified-outage": Case(delivery="specified", outage=True),
 }
 
 
-def line(number):
-    return json.dumps({
-        "timestamp": "2026-11-23T02:53:00.123456Z", "level": "ERROR" if number % 100 == 0 else "INFO",
-        "logger": "backend.orders", "message": "order accepted and queued for packing in the warehouse",
-        "request_id": "1f0c5c5e-8e8a-4a52-9d0a-3f7f3a5b6c7d", "path": "/orders", "status": 200, "duration_ms": 12.345,
-        "n": number})
+@dataclasses.dataclass
+class Product:
+    """Which router is measured: ours, or a Fluent Bit."""
+    name: str
+    binary: pathlib.Path
+    fluent_bit: bool = False
 
 
-def frames(records_per_frame, count):
-    """One buffer of `count` records, to be sent again and again."""
-    def record(number):
-        return {"container_id": "0" * 64, "container_name": "/ecs-backend-1", "source": "stdout", "log": line(number)}
-    now = time.time()
-    if records_per_frame == 0:
-        return b"".join(msgpack.packb(["backend-firelens-1", event_time(now), record(n), {}]) for n in range(count))
-    buffer = b""
-    for first in range(0, count, records_per_frame):
-        entries = b"".join(entry(now, record(n)) for n in range(first, first + records_per_frame))
-        buffer += msgpack.packb(["backend-firelens-1", entries, {"size": records_per_frame}])
-    return buffer
+class PeakMemory(threading.Thread):
+    """Reads /proc of a process 50 times a second: the kernel keeps no peak of anonymous memory."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.path, self.rss_mb, self.anonymous_mb, self.done = pathlib.Path(f"/proc/{pid}/status"), 0, 0, threading.Event()
+
+    def run(self):
+        while not self.done.wait(0.02):
+            try:
+                rows = dict(row.split(":", 1) for row in self.path.read_text().splitlines())
+                self.anonymous_mb = max(self.anonymous_mb, int(rows["RssAnon"].split()[0]) / 1024)
+                self.rss_mb = int(rows["VmHWM"].split()[0]) / 1024
+            except (OSError, KeyError, ValueError):  # it has ended
+                return
 
 
-def run(case, binaries, records, wrapper=("taskset", "-c", "0")):
-    records_per_frame, filters, outputs = CASES[case]
+def start_sink():
+    """bench/sink.py on the other cores: (process, its port)."""
+    process = subprocess.Popen([sys.executable, SINK], stdout=subprocess.PIPE, text=True)
+    os.sched_setaffinity(process.pid, OTHER_CORES)
+    return process, int(process.stdout.readline())
+
+
+def send(port, buffer, connections, rounds):
+    """Every connection sends the whole buffer `rounds` times, as fast as the router reads."""
+    selector = selectors.DefaultSelector()
+    view = memoryview(buffer)
+    for _ in range(connections):
+        client = socket.create_connection(("127.0.0.1", port))
+        client.setblocking(False)
+        selector.register(client, selectors.EVENT_WRITE, [0, rounds])
+    while selector.get_map():
+        for key, _ in selector.select():
+            position, left = key.data
+            position += key.fileobj.send(view[position:position + (1 << 20)])
+            if position == len(view):
+                position, left = 0, left - 1
+            if left == 0:
+                selector.unregister(key.fileobj)
+                key.fileobj.close()
+            else:
+                key.data[:] = position, left
+
+
+def input_records(admin):
+    return sum(one["records"] for one in json.loads(fetch(f"http://127.0.0.1:{admin}/api/v1/metrics")[1])["input"].values())
+
+
+def cpu_seconds(pid):
+    return sum(int(task.read_text().split()[0]) for task in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+
+
+def wait_until_idle(pid, seconds=600):
+    """When it began to do nothing: less than 5 ms of CPU in 100 ms."""
+    window, deadline = collections.deque([(time.monotonic(), cpu_seconds(pid))]), time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        time.sleep(0.02)
+        window.append((time.monotonic(), cpu_seconds(pid)))
+        if window[-1][0] - window[0][0] > 0.1:
+            if window[-1][1] - window[0][1] < 0.005:
+                return window[0][0]
+            window.popleft()
+    raise AssertionError(f"the router is still busy after {seconds} s")
+
+
+def run(case, binaries, records, wrapper=("taskset", "-c", str(ROUTER_CORE)), product=None, idle_stop=0, beside=None):
+    """One measurement of CASES[case]. `wrapper` stands before the router's command; `beside`, given its pid, starts a profiler."""
+    name, case = case, CASES[case]
+    product = product or Product("noroshi", pathlib.Path(binaries) / "noroshi")
+    records = max(1, records * 300 // max(case.size, 300))
+    buffer, batch = packed(case.mode, min(BUFFER_RECORDS, max(1, records // case.connections)), case.size, case.deep)
+    rounds = max(1, records // (batch * case.connections))
+    sent = rounds * batch * case.connections
     directory = pathlib.Path(tempfile.mkdtemp(prefix="noroshi-bench-"))
-    processes = []
+    processes, memory = [], None
     try:
+        sink, sink_port = start_sink()
+        processes.append(sink)
         environment = {**os.environ, "AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-                       "NOROSHI_STORAGE_PATH": str(directory / "state")}
-        if outputs is SPECIFIED:
-            port_file = directory / "port"
-            processes.append(subprocess.Popen(["taskset", "-c", "1", binaries / "noroshi-localaws", "--data", directory / "aws", "--port", "0",
-                                               "--port-file", port_file], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-            endpoint = "http://127.0.0.1:" + wait_for("localaws", lambda: port_file.exists() and port_file.read_text().strip())
-            environment["AWS_ENDPOINT_URL"] = endpoint
-            import boto3
-            boto3.client("s3", endpoint_url=endpoint, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test").create_bucket(
-                Bucket="bench", CreateBucketConfiguration={"LocationConstraint": REGION})
+                       "AWS_ENDPOINT_URL": f"http://127.0.0.1:{sink_port}", "NOROSHI_STORAGE_PATH": str(directory / "state")}
         port, admin = free_port(), free_port()
         config = directory / "bench.conf"
-        config.write_text(f"[SERVICE]\n    HTTP_Port {admin}\n    Log_Level warn\n[INPUT]\n    Name forward\n    Port {port}\n"
-                          + filters + outputs.replace("{directory}", str(directory)))
+        write = router_config.fluent_bit if product.fluent_bit else router_config.noroshi
+        config.write_text(write(case, directory, port, admin, sink_port))
         with open(directory / "log", "wb") as log:
-            router = subprocess.Popen([*wrapper, binaries / "noroshi", "-c", config], env=environment, stderr=log, stdout=log)
+            router = subprocess.Popen([*wrapper, product.binary, "-c", config], env=environment, stderr=log, stdout=log)
         processes.append(router)
-        metrics_url = f"http://127.0.0.1:{admin}/api/v1/metrics"
-        wait_for("the router", lambda: fetch(metrics_url)[0] == 200)
-        batch = min(20_000, records)
-        buffer = frames(records_per_frame, batch)
-        connection = socket.create_connection(("127.0.0.1", port))
+        wait_for("the router", lambda: fetch(f"http://127.0.0.1:{admin}/api/v1/metrics")[0] == 200)
+        memory = PeakMemory(router.pid)
+        memory.start()
+        if beside:
+            processes.append(beside(router.pid))
+        if case.outage:
+            fetch(f"http://127.0.0.1:{sink_port}/fail", b"")
         started = time.monotonic()
-        for _ in range(records // batch):
-            connection.sendall(buffer)
-        sent = records // batch * batch
-        last = 0 if outputs is NULL else 1
-        name = list(json.loads(fetch(metrics_url)[1])["output"])[last]
-        if outputs is NULL:
-            wait_for("delivery", lambda: json.loads(fetch(metrics_url)[1])["output"][name]["proc_records"] >= sent, 300)
-        else:
-            wait_for("ingest", lambda: json.loads(fetch(metrics_url)[1])["input"]["forward.0"]["records"] >= sent, 300)
-        memory = dict(row.split(":", 1) for row in pathlib.Path(f"/proc/{router.pid}/status").read_text().splitlines())
-        connection.close()
+        send(port, buffer, case.connections, rounds)
+        wait_for("ingest", lambda: time.sleep(0.03) or input_records(admin) >= sent, 600)
+        if case.outage:
+            fetch(f"http://127.0.0.1:{sink_port}/heal", b"")
+        busy = wait_until_idle(router.pid) - started
+        stopping = time.monotonic()
         router.send_signal(signal.SIGTERM)
         _, status, usage = os.wait4(router.pid, 0)
-        seconds = time.monotonic() - started
+        router.returncode = status
+        stop = time.monotonic() - stopping
+        memory.done.set()
         if status != 0:
-            sys.exit(f"{case}: the router ended with status {status}:\n" + (directory / "log").read_text()[-2000:])
-        return {"us_per_record": (usage.ru_utime + usage.ru_stime) / sent * 1e6, "records_per_s": sent / seconds,
-                "rss_mb": int(memory["VmHWM"].split()[0]) / 1024, "anonymous_mb": int(memory["RssAnon"].split()[0]) / 1024}
+            sys.exit(f"{name}: the router ended with status {status}:\n" + (directory / "log").read_text()[-2000:])
+        report = json.loads(fetch(f"http://127.0.0.1:{sink_port}/report")[1])
+        if case.delivery == "specified" and (report["s3_records"], report["log_events"]) != (sent, -(-batch // 100) * sent // batch):
+            print(f"{name}, {product.name}: {sent} sent, {report['s3_records']} in S3, {report['log_events']} errors in Logs",
+                  file=sys.stderr)
+        if beside:
+            processes[-1].wait(60)  # it ends with the router
+        return {"us_per_record": (usage.ru_utime + usage.ru_stime) / sent * 1e6, "records_per_s": sent / (busy + max(0, stop - idle_stop)),
+                "rss_mb": memory.rss_mb, "anonymous_mb": memory.anonymous_mb, "stop_s": stop, "records": sent,
+                "s3_records": report["s3_records"], "log_events": report["log_events"]}
     finally:
+        if memory:
+            memory.done.set()
         for process in processes:
             if process.returncode is None:
                 process.kill()
-                try:
-                    process.wait()
-                except ChildProcessError:
-                    pass
+                process.wait()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+PACKED = {}
+
+
+def packed(*what):
+    """frames.pack, kept: packing takes longer than a run."""
+    if what not in PACKED:
+        PACKED.clear()
+        PACKED[what] = frames.pack(*what)
+    return PACKED[what]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bin", required=True)
-    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--bin", required=True, type=pathlib.Path)
+    parser.add_argument("--records", type=int, default=1_000_000, help="of 300 bytes; fewer of larger ones")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--all", action="store_true", help="every case")
+    parser.add_argument("--vs", type=pathlib.Path, help="a Fluent Bit binary, measured in the same run")
+    parser.add_argument("--save", action="store_true", help="keep the rows in bench/results.json")
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], help=", ".join(CASES))
     arguments = parser.parse_args()
-    first = None
-    print(f"{'case':20} {'CPU µs/record':>14} {'ratio':>6} {'records/s':>10} {'peak RSS MB':>12} {'anonymous MB':>13}")
-    for case in arguments.cases or CASES:
-        runs = [run(case, pathlib.Path(arguments.bin).resolve(), arguments.records) for _ in range(arguments.runs)]
-        median = {key: statistics.median(one[key] for one in runs) for key in runs[0]}
-        first = first or median["us_per_record"]
-        print(f"{case:20} {median['us_per_record']:14.2f} {median['us_per_record'] / first:6.2f} {median['records_per_s']:10,.0f} "
-              f"{median['rss_mb']:12.1f} {median['anonymous_mb']:13.1f}", flush=True)
+    os.sched_setaffinity(0, OTHER_CORES)
+    products = [Product("noroshi", arguments.bin.resolve() / "noroshi")]
+    if arguments.vs:
+        products.append(Product(arguments.vs.name, arguments.vs.resolve(), fluent_bit=True))
+    idle_stop = {product.name: run("packed-null", arguments.bin.resolve(), 1, product=product)["stop_s"] for product in products}
+    first, rows = None, []
+    print(f"{'case':28} {'router':12} {'CPU µs/record':>14} {'ratio':>6} {'records/s':>10} {'ratio':>6} {'peak RSS MB':>12} "
+          f"{'anonymous MB':>13}")
+    for name in arguments.cases or (CASES if arguments.all else DEFAULT_CASES):
+        # Taking turns, so that a busy minute of the machine falls on both.
+        runs = [(product, run(name, arguments.bin.resolve(), arguments.records, product=product, idle_stop=idle_stop[product.name]))
+                for _ in range(arguments.runs) for product in products]
+        for product in products:
+            own = [one for which, one in runs if which is product]
+            median = {key: statistics.median(one[key] for one in own) for key in own[0]}
+            first = first or median
+            rows.append({"case": name, "router": product.name, "runs": len(own), **median})
+            print(f"{name:28} {product.name:12} {median['us_per_record']:14.2f} "
+                  f"{median['us_per_record'] / first['us_per_record']:6.2f} {median['records_per_s']:10,.0f} "
+                  f"{median['records_per_s'] / first['records_per_s']:6.2f} {median['rss_mb']:12.1f} "
+                  f"{median['anonymous_mb']:13.1f}", flush=True)
+    if arguments.save:
+        results.save("e2e", rows, key=("case", "router"))
 
 
 if __name__ == "__main__":
