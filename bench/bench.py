@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""What a record costs, end to end: the real router, fed with frames packed beforehand, delivering to a sink that counts.
+"""What a record costs, end to end: the real router, fed with frames packed beforehand, delivers to a sink that counts.
 
     ./dev bench e2e                          the four cases of the specification, medians of --runs
     ./dev bench e2e --all                    every case: modes, connections, outputs, sizes, depth, an outage
     ./dev bench e2e packed-null --vs PATH    with a Fluent Bit binary beside it, in the same run
 
 The router has one core, the generator and the sink the others. The clock runs from the first byte sent until everything
-is delivered: until the router has nothing left to do, and then while it stops and uploads what is open, less what an idle
-router takes to stop. The sink's count is compared. Ratios are to the first row: only those travel.
+is delivered: until the router has nothing left to do, and then while it stops and uploads what is open, less what an
+idle router takes to stop. The sink's count is compared. Ratios are to the first row: only those travel.
 """
 
 import argparse
@@ -59,7 +59,8 @@ DEFAULT_CASES = list(CASES)
 CASES |= {
     "forward-null": Case("forward"),
     "gzip-null": Case("gzip"),
-    **{f"{mode}-null-{count}-connections": Case(mode, connections=count) for mode in ("packed", "message") for count in (8, 64)},
+    **{f"{mode}-null-{count}-connections": Case(mode, connections=count)
+       for mode in ("packed", "message") for count in (8, 64)},
     **{f"packed-null-{count}-idle": Case(idle_outputs=count) for count in (1, 3, 7)},
     "packed-specified-1-idle": Case(delivery="specified", idle_outputs=1),
     **{f"packed-specified-{name}": Case(delivery="specified", size=size)
@@ -82,7 +83,8 @@ class PeakMemory(threading.Thread):
 
     def __init__(self, pid):
         super().__init__(daemon=True)
-        self.path, self.rss_mb, self.anonymous_mb, self.done = pathlib.Path(f"/proc/{pid}/status"), 0, 0, threading.Event()
+        self.path, self.done = pathlib.Path(f"/proc/{pid}/status"), threading.Event()
+        self.rss_mb = self.anonymous_mb = 0
 
     def run(self):
         while not self.done.wait(0.02):
@@ -123,7 +125,8 @@ def send(port, buffer, connections, rounds):
 
 
 def input_records(admin):
-    return sum(one["records"] for one in json.loads(fetch(f"http://127.0.0.1:{admin}/api/v1/metrics")[1])["input"].values())
+    metrics = json.loads(fetch(f"http://127.0.0.1:{admin}/api/v1/metrics")[1])
+    return sum(one["records"] for one in metrics["input"].values())
 
 
 def cpu_seconds(pid):
@@ -144,7 +147,7 @@ def wait_until_idle(pid, seconds=600):
 
 
 def run(case, binaries, records, wrapper=("taskset", "-c", str(ROUTER_CORE)), product=None, idle_stop=0, beside=None):
-    """One measurement of CASES[case]. `wrapper` stands before the router's command; `beside`, given its pid, starts a profiler."""
+    """One measurement of CASES[case]. `wrapper` stands before the router's command; `beside` profiles a pid."""
     name, case = case, CASES[case]
     product = product or Product("noroshi", pathlib.Path(binaries) / "noroshi")
     records = max(1, records * 300 // max(case.size, 300))
@@ -157,7 +160,8 @@ def run(case, binaries, records, wrapper=("taskset", "-c", str(ROUTER_CORE)), pr
         sink, sink_port = start_sink()
         processes.append(sink)
         environment = {**os.environ, "AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-                       "AWS_ENDPOINT_URL": f"http://127.0.0.1:{sink_port}", "NOROSHI_STORAGE_PATH": str(directory / "state")}
+                       "AWS_ENDPOINT_URL": f"http://127.0.0.1:{sink_port}",
+                       "NOROSHI_STORAGE_PATH": str(directory / "state")}
         port, admin = free_port(), free_port()
         config = directory / "bench.conf"
         write = router_config.fluent_bit if product.fluent_bit else router_config.noroshi
@@ -187,12 +191,13 @@ def run(case, binaries, records, wrapper=("taskset", "-c", str(ROUTER_CORE)), pr
         if status != 0:
             sys.exit(f"{name}: the router ended with status {status}:\n" + (directory / "log").read_text()[-2000:])
         report = json.loads(fetch(f"http://127.0.0.1:{sink_port}/report")[1])
-        if case.delivery == "specified" and (report["s3_records"], report["log_events"]) != (sent, -(-batch // 100) * sent // batch):
-            print(f"{name}, {product.name}: {sent} sent, {report['s3_records']} in S3, {report['log_events']} errors in Logs",
-                  file=sys.stderr)
+        arrived, errors = (report["s3_records"], report["log_events"]), -(-batch // 100) * sent // batch
+        if case.delivery == "specified" and arrived != (sent, errors):
+            print(f"{name}, {product.name}: {sent} sent with {errors} errors, {arrived} arrived", file=sys.stderr)
         if beside:
             processes[-1].wait(60)  # it ends with the router
-        return {"us_per_record": (usage.ru_utime + usage.ru_stime) / sent * 1e6, "records_per_s": sent / (busy + max(0, stop - idle_stop)),
+        return {"us_per_record": (usage.ru_utime + usage.ru_stime) / sent * 1e6,
+                "records_per_s": sent / (busy + max(0, stop - idle_stop)),
                 "rss_mb": memory.rss_mb, "anonymous_mb": memory.anonymous_mb, "stop_s": stop, "records": sent,
                 "s3_records": report["s3_records"], "log_events": report["log_events"]}
     finally:
@@ -230,13 +235,14 @@ def main():
     products = [Product("noroshi", arguments.bin.resolve() / "noroshi")]
     if arguments.vs:
         products.append(Product(arguments.vs.name, arguments.vs.resolve(), fluent_bit=True))
-    idle_stop = {product.name: run("packed-null", arguments.bin.resolve(), 1, product=product)["stop_s"] for product in products}
+    binaries = arguments.bin.resolve()
+    idle_stop = {product.name: run("packed-null", binaries, 1, product=product)["stop_s"] for product in products}
     first, rows = None, []
-    print(f"{'case':28} {'router':12} {'CPU µs/record':>14} {'ratio':>6} {'records/s':>10} {'ratio':>6} {'peak RSS MB':>12} "
-          f"{'anonymous MB':>13}")
+    print(f"{'case':28} {'router':12} {'CPU µs/record':>14} {'ratio':>6} {'records/s':>10} {'ratio':>6} "
+          f"{'peak RSS MB':>12} {'anonymous MB':>13}")
     for name in arguments.cases or (CASES if arguments.all else DEFAULT_CASES):
         # Taking turns, so that a busy minute of the machine falls on both.
-        runs = [(product, run(name, arguments.bin.resolve(), arguments.records, product=product, idle_stop=idle_stop[product.name]))
+        runs = [(product, run(name, binaries, arguments.records, product=product, idle_stop=idle_stop[product.name]))
                 for _ in range(arguments.runs) for product in products]
         for product in products:
             own = [one for which, one in runs if which is product]

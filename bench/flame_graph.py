@@ -4,8 +4,8 @@
     ./dev bench profile CASE       perf record of the router in that case, then bench/flame-CASE.svg
     perf script | bench/flame_graph.py > flame.svg
 
-Width is time, a frame stands on its caller. Frames under 0.5 % are left out. perf samples the CPU clock, because virtual
-machines have no hardware counters.
+Width is time, a frame stands on its caller. Frames under 0.5 % are left out. perf samples the CPU clock, because
+virtual machines have no hardware counters.
 """
 
 import argparse
@@ -79,9 +79,10 @@ def svg(root, title):
     height = depth_of(root, least) * ROW + 30
     out = []
     boxes(root, "all", 0, 0, root, least, height, out)
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="monospace" font-size="11">'
-            f'<rect width="{WIDTH}" height="{height}" fill="#fff"/><text x="6" y="16" font-size="13">{html.escape(title)}, '
-            f'{root.samples:,} samples; frames under {LEAST_SHARE:.1%} left out</text>\n' + "\n".join(out) + "\n</svg>\n")
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="monospace" '
+            f'font-size="11"><rect width="{WIDTH}" height="{height}" fill="#fff"/><text x="6" y="16" font-size="13">'
+            f'{html.escape(title)}, {root.samples:,} samples; frames under {LEAST_SHARE:.1%} left out</text>\n'
+            + "\n".join(out) + "\n</svg>\n")
 
 
 def profile(case, binaries, records, directory):
@@ -91,14 +92,14 @@ def profile(case, binaries, records, directory):
     data = directory / f"perf.{case}"
 
     def record(pid):
-        perf = subprocess.Popen(["perf", "record", "--quiet", "-e", "cpu-clock", "-F", "999", "--call-graph", "dwarf,16384",
-                                 "-o", data, "-p", str(pid)])
+        perf = subprocess.Popen(["perf", "record", "--quiet", "-e", "cpu-clock", "-F", "999", "-p", str(pid),
+                                 "--call-graph", "dwarf,16384", "-o", data])
         time.sleep(1)  # until it has attached
         return perf
     row = bench.run(case, binaries, records, beside=record)
     print(f"{case}: {row['us_per_record']:.2f} µs a record, perf's own work included", file=sys.stderr)
-    return subprocess.run(["perf", "script", "--no-inline", "-i", data, "-F", "comm,tid,time,event,ip,sym,dso"], check=True,
-                          capture_output=True, text=True).stdout.splitlines()
+    script = ["perf", "script", "--no-inline", "-i", data, "-F", "comm,tid,time,event,ip,sym,dso"]
+    return subprocess.run(script, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
 def main():
@@ -106,7 +107,8 @@ def main():
     parser.add_argument("case", nargs="?", help="of bench/bench.py; without one, perf script's output is read")
     parser.add_argument("--bin", type=pathlib.Path)
     parser.add_argument("--records", type=int, default=1_000_000)
-    parser.add_argument("--profiles", type=pathlib.Path, default=pathlib.Path("build/bench"), help="where perf's file goes")
+    parser.add_argument("--profiles", type=pathlib.Path, default=pathlib.Path("build/bench"),
+                        help="where perf's file goes")
     parser.add_argument("--out", type=pathlib.Path)
     arguments = parser.parse_args()
     if not arguments.case:

@@ -29,8 +29,10 @@ def line(number, size=300, deep=False):
     if deep:
         return json.dumps({
             "timestamp": "2026-11-23T02:53:00.123456Z", "level": level, "message": "order accepted", "context": {
-                "request": {"path": "/orders", "headers": {"accept": ["json", "text"], "host": {"name": "a", "port": 80}}},
-                "user": {"id": number, "roles": [{"name": "buyer", "since": {"year": 2026}}]}, "n": [[1, 2], [3, [4]]]}})
+                "request": {"path": "/orders", "headers": {
+                    "accept": ["json", "text"], "host": {"name": "a", "port": 80}}},
+                "user": {"id": number, "roles": [{"name": "buyer", "since": {"year": 2026}}]},
+                "n": [[1, 2], [3, [4]]]}})
     fields = {"timestamp": "2026-11-23T02:53:00.123456Z", "level": level}
     if size < 200:
         return json.dumps({**fields, "message": "order accepted", "n": number})

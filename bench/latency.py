@@ -4,7 +4,7 @@
     ./dev bench latency                10,000 records/s, one in a hundred an error, default settings
 
 The time of sending stands in each error's message ("sent=…"); bench/sink.py notes when PutLogEvents arrived. Records
-come as Docker's log driver sends them, one a frame, every millisecond a few. CPU time is the scheduler's, in nanoseconds.
+come as Docker's log driver sends them, one a frame, every millisecond a few. CPU time is the scheduler's, to the ns.
 """
 
 import argparse
@@ -43,16 +43,17 @@ class Router:
             bench.Case(delivery="specified"), self.directory, self.port, self.admin, self.sink_port))
         self.environment = {
             **os.environ, "AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.sink_port}", "NOROSHI_STORAGE_PATH": str(self.directory / "state")}
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.sink_port}",
+            "NOROSHI_STORAGE_PATH": str(self.directory / "state")}
         self.process = None
 
     def start(self):
         """Starts it and returns the seconds from exec until it accepts a connection."""
         with open(self.directory / "log", "ab") as log:
-            os.sched_setaffinity(0, {bench.ROUTER_CORE})  # a child has its parent's cores; taskset would be a second exec
+            os.sched_setaffinity(0, {bench.ROUTER_CORE})  # a child has its parent's cores; taskset: a second exec
             started = time.monotonic()
-            self.process = subprocess.Popen([self.binary, "-c", self.config], env=self.environment, stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log, close_fds=False)
+            self.process = subprocess.Popen([self.binary, "-c", self.config], env=self.environment, stdout=log,
+                                            stderr=log, stdin=subprocess.DEVNULL, close_fds=False)
             os.sched_setaffinity(0, bench.OTHER_CORES)
         while True:
             try:
@@ -134,15 +135,17 @@ def measure(binaries, rate, seconds, idle_seconds, starts):
         took = send_steadily(router.port, ticks)
         errors = sum(len(tick) - 1 for tick in ticks)
         wait_for("the last error", lambda: time.sleep(0.1) or router.report()["log_events"] >= errors)
-        row |= {"cpu_percent": (bench.cpu_seconds(router.process.pid) - before) / took * 100, "sent_per_s": rate * seconds / took,
-                "rss_mb": router.memory_mb("VmHWM"), "anonymous_mb": router.memory_mb("RssAnon")}
+        row |= {"cpu_percent": (bench.cpu_seconds(router.process.pid) - before) / took * 100,
+                "sent_per_s": rate * seconds / took, "rss_mb": router.memory_mb("VmHWM"),
+                "anonymous_mb": router.memory_mb("RssAnon")}
         router.stop()
         report = router.report()
         times = sorted(report["latencies"])
         row |= {"p50_ms": statistics.median(times) * 1000, "p99_ms": times[int(len(times) * 0.99)] * 1000,
                 "requests_per_second": report["put_log_events"] / took,
                 "requests_per_second_max": report["requests_per_second_max"], "errors": errors,
-                "log_events": report["log_events"], "records": round(rate * seconds), "s3_records": report["s3_records"]}
+                "log_events": report["log_events"], "records": round(rate * seconds),
+                "s3_records": report["s3_records"]}
     return row
 
 
@@ -157,7 +160,8 @@ def main():
     parser.add_argument("--save", action="store_true", help="keep the row in bench/results.json")
     arguments = parser.parse_args()
     os.sched_setaffinity(0, bench.OTHER_CORES)
-    runs = [measure(arguments.bin.resolve(), arguments.rate, arguments.seconds, arguments.idle_seconds, arguments.starts)
+    binaries = arguments.bin.resolve()
+    runs = [measure(binaries, arguments.rate, arguments.seconds, arguments.idle_seconds, arguments.starts)
             for _ in range(arguments.runs)]
     median = {key: statistics.median(one[key] for one in runs) for key in runs[0]}
     for name, value in median.items():

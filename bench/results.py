@@ -10,8 +10,11 @@ import os
 import pathlib
 import subprocess
 
+import comparison
+
 HERE = pathlib.Path(__file__).resolve().parent
 FILE = HERE / "results.json"
+RESULTS = HERE / "RESULTS.md"
 
 
 def machine():
@@ -26,7 +29,8 @@ def load_average():
 
 
 def commit():
-    return subprocess.run(["git", "-C", HERE, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    command = ["git", "-C", HERE, "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
 def load():
@@ -43,3 +47,53 @@ def save(section, rows, key):
     old = {tuple(row[name] for name in key): row for row in kept.get(section, [])}
     kept |= {"machine": machine(), section: list({**old, **new}.values())}
     FILE.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+
+
+def section(kept):
+    """The newest section of RESULTS.md, as text."""
+    dates = sorted(row["date"] for name in ("e2e", "latency") for row in kept.get(name, []))
+    loads = [row["load_average"] for name in ("e2e", "latency") for row in kept.get(name, [])]
+    out = [f"## {dates[-1][:10]}: end to end, latency, and what grows", "",
+           f"{kept['machine']}. Release preset, router on one core, generator and sink on the other. Load average while "
+           f"measuring {min(loads):.1f} to {max(loads):.1f}" + (
+               ": others were building on these two cores, so records/s and latency are worse than on a quiet machine; CPU "
+               "a record is a little worse too, as the cache was shared." if max(loads) > 2 else "."),
+           "Commands: `./dev bench e2e --all --save`, `./dev bench latency --save`; this text: `bench/results.py`. "
+           "The bars: [chart.svg](chart.svg). Where the time goes: [flame-packed-specified.svg](flame-packed-specified.svg).",
+           "", "Beside Fluent Bit (smaller is better):", "", "| | noroshi | Fluent Bit | ratio | Fluent Bit's number from |",
+           "|---|---|---|---|---|"]
+    out += [f"| {what} | {ours:,.2f} {unit} | {theirs:,.1f} {unit} | {ours / theirs:.2f} | {source} |"
+            for what, unit, ours, theirs, source in comparison.rows(kept)]
+    cases = comparison.case_rows(kept)
+    first = next(iter(cases.values()))[0]
+    out += ["", "Every case, ratios to the first row:", "",
+            "| case | CPU µs a record | ratio | records/s | ratio | peak RSS MB | peak anonymous MB | runs |",
+            "|---|---|---|---|---|---|---|---|"]
+    out += [f"| {case} | {row['us_per_record']:.2f} | {row['us_per_record'] / first['us_per_record']:.2f} | "
+            f"{row['records_per_s']:,.0f} | {row['records_per_s'] / first['records_per_s']:.2f} | {row['rss_mb']:.1f} | "
+            f"{row['anonymous_mb']:.1f} | {row['runs']} |" for case, (row, _) in cases.items()]
+    for row in kept.get("latency", []):
+        out += ["", f"At a steady {row['rate']:,} records/s, 1 % of them ERROR, one record a frame, default settings:", "",
+                "| | |", "|---|---|",
+                f"| CPU of a core | {row['cpu_percent']:.1f} % |",
+                f"| write to PutLogEvents received | p50 {row['p50_ms']:.0f} ms, p99 {row['p99_ms']:.0f} ms |",
+                f"| requests to the stream | {row['requests_per_second']:.1f} a second, at most "
+                f"{row['requests_per_second_max']:.0f} received in any second |",
+                f"| idle | {row['idle_rss_mb']:.1f} MB resident, {row['idle_anonymous_mb']:.1f} MB anonymous, "
+                f"{row['idle_cpu_percent']:.3f} % of a core |",
+                f"| exec to listening | {row['listening_ms']:.1f} ms |"]
+    return "\n".join(out) + "\n"
+
+
+def main():
+    old = RESULTS.read_text()
+    head, mark, rest = old.partition("\n## ")
+    text = section(load())
+    if rest.partition(":")[0] == text[3:13]:  # written today: it takes the place of that
+        rest = rest.partition("\n## ")[2]
+    RESULTS.write_text(f"{head}\n{text}" + (mark + rest if rest else ""))
+    print(RESULTS)
+
+
+if __name__ == "__main__":
+    main()

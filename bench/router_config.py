@@ -1,9 +1,9 @@
 """The configurations that are measured: ours, and for Fluent Bit the one that does the same.
 
 Fluent Bit refuses `Grep` in an [OUTPUT] (unknown configuration property 'grep'), so its errors get a second tag by
-rewrite_tag, and its CloudWatch output matches that. An
-output that matches every tag and selects nothing cannot be written there either: it matches no tag. Everything else is
-the same text, with the sink's address where ours reads it from the environment.
+rewrite_tag, and its CloudWatch output matches that. An output that matches every tag and selects nothing cannot be
+written there either: it matches no tag. Everything else is the same text, with the sink's address where ours reads it
+from the environment.
 """
 
 FILTER = """[FILTER]
@@ -46,7 +46,8 @@ ERRORS_ONLY = "    Grep level ERROR,CRITICAL,FATAL\n"
 
 
 def noroshi(case, directory, port, admin, sink_port):
-    text = (f"[SERVICE]\n    HTTP_Port {admin}\n    Log_Level warn\n[INPUT]\n    Name forward\n    Port {port}\n" + FILTER)
+    text = f"[SERVICE]\n    HTTP_Port {admin}\n    Log_Level warn\n"
+    text += f"[INPUT]\n    Name forward\n    Port {port}\n" + FILTER
     if case.delivery == "specified":
         text += LOGS.format(match="*") + ERRORS_ONLY + S3.format(match="*", directory=directory)
     else:
@@ -62,6 +63,8 @@ def fluent_bit(case, directory, port, admin, sink_port):
     if case.delivery != "specified":
         return text + NULL + "".join(NULL.replace("*", f"idle{number}.*") for number in range(case.idle_outputs))
     return text + (
-        "[FILTER]\n    Name rewrite_tag\n    Match backend*\n    Rule $level ^(ERROR|CRITICAL|FATAL)$ errors.$TAG true\n"
+        "[FILTER]\n    Name rewrite_tag\n    Match backend*\n"
+        "    Rule $level ^(ERROR|CRITICAL|FATAL)$ errors.$TAG true\n"
         + LOGS.format(match="errors.*") + f"    endpoint 127.0.0.1\n    port {sink_port}\n    tls Off\n"
-        + S3.format(match="backend*", directory=directory) + f"    endpoint http://127.0.0.1:{sink_port}\n    tls Off\n")
+        + S3.format(match="backend*", directory=directory)
+        + f"    endpoint http://127.0.0.1:{sink_port}\n    tls Off\n")
