@@ -43,7 +43,8 @@ class Case:
     mode: str = "packed"       # of frames.MODES
     delivery: str = "null"     # "specified": errors to CloudWatch Logs, everything to S3 with gzip
     connections: int = 1
-    idle_outputs: int = 0      # outputs that match every record's tag and select none
+    idle_outputs: int = 0      # outputs that match every record's tag and whose Grep selects none
+    unmatched_outputs: int = 0  # outputs that match no tag
     size: int = 300            # bytes of a line
     deep: bool = False         # JSON nested six levels deep
     outage: bool = False       # the destinations fail until everything was sent
@@ -62,6 +63,7 @@ CASES |= {
     **{f"{mode}-null-{count}-connections": Case(mode, connections=count)
        for mode in ("packed", "message") for count in (8, 64)},
     **{f"packed-null-{count}-idle": Case(idle_outputs=count) for count in (1, 3, 7)},
+    "packed-null-7-unmatched": Case(unmatched_outputs=7),
     "packed-specified-1-idle": Case(delivery="specified", idle_outputs=1),
     **{f"packed-specified-{name}": Case(delivery="specified", size=size)
        for name, size in (("100B", 100), ("4KB", 4096), ("64KB", 65536))},

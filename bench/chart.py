@@ -25,11 +25,12 @@ def svg(kept):
     rows = comparison.rows(kept)
     longest = max(max(ours / theirs for _, _, ours, theirs, _ in rows), 1)
     height = TOP + ROW * len(rows) + 40
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="DejaVu Sans, sans-serif">',
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="DejaVu Sans, Arial">',
            f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
            text(20, 30, "What noroshi takes of what Fluent Bit takes", 18, weight="bold"),
            f'<rect x="20" y="44" width="12" height="12" fill="{OURS}"/>', text(38, 55, "noroshi"),
-           f'<rect x="120" y="44" width="12" height="12" fill="{THEIRS}"/>', text(138, 55, "Fluent Bit 5.1.1 = full bar"),
+           f'<rect x="120" y="44" width="12" height="12" fill="{THEIRS}"/>',
+           text(138, 55, "Fluent Bit 5.1.1 = full bar"),
            text(LEFT + BAR + 16, 55, "noroshi : Fluent Bit", 12, FAINT)]
     for index, (what, unit, ours, theirs, _) in enumerate(rows):
         y, scale = TOP + index * ROW, BAR / longest

@@ -1,10 +1,10 @@
 """Ours beside Fluent Bit: rows of (what, unit, ours, Fluent Bit's, where the latter is from) out of bench/results.json.
 
-Fluent Bit's numbers are those of the same run where `--vs` was given, else the reference measurement of Fluent Bit 5.1.1
-on a 2-core machine of this kind, with the same pipeline and records. Smaller is better in every row.
+Fluent Bit's numbers are those of the same run where `--vs` was given, else the reference measurement of Fluent Bit
+5.1.1 on a 2-core machine of this kind, with the same pipeline and records. Smaller is better in every row.
 """
 
-REFERENCE = "Fluent Bit 5.1.1, measured before on a machine of this kind"
+REFERENCE = "reference"
 CPU_REFERENCE_US = {"packed-specified": 18.4, "message-specified": 21.9, "packed-null": 3.4, "message-null": 6.6}
 CASE_NAMES = {"packed-specified": "CPU a record, specified pipeline, 1,000 a frame",
               "message-specified": "CPU a record, specified pipeline, one a frame",
@@ -44,5 +44,6 @@ def rows(kept):
                     other["rss_mb"] if other else REFERENCE_RSS_MB, source))
     for row in kept.get("latency", []):
         if row["rate"] == 10_000:
-            out += [(what, unit, row[field], theirs, REFERENCE) for field, (what, unit, theirs) in LATENCY_REFERENCE.items()]
+            out += [(what, unit, row[field], theirs, REFERENCE)
+                    for field, (what, unit, theirs) in LATENCY_REFERENCE.items()]
     return out

@@ -54,14 +54,16 @@ def section(kept):
     dates = sorted(row["date"] for name in ("e2e", "latency") for row in kept.get(name, []))
     loads = [row["load_average"] for name in ("e2e", "latency") for row in kept.get(name, [])]
     out = [f"## {dates[-1][:10]}: end to end, latency, and what grows", "",
-           f"{kept['machine']}. Release preset, router on one core, generator and sink on the other. Load average while "
-           f"measuring {min(loads):.1f} to {max(loads):.1f}" + (
-               ": others were building on these two cores, so records/s and latency are worse than on a quiet machine; CPU "
-               "a record is a little worse too, as the cache was shared." if max(loads) > 2 else "."),
-           "Commands: `./dev bench e2e --all --save`, `./dev bench latency --save`; this text: `bench/results.py`. "
-           "The bars: [chart.svg](chart.svg). Where the time goes: [flame-packed-specified.svg](flame-packed-specified.svg).",
-           "", "Beside Fluent Bit (smaller is better):", "", "| | noroshi | Fluent Bit | ratio | Fluent Bit's number from |",
-           "|---|---|---|---|---|"]
+           f"{kept['machine']}. Release preset, router on one core, generator and sink on the other.",
+           f"Load average while measuring {min(loads):.1f} to {max(loads):.1f}" + (
+               ": others were building on these two cores, so records/s and\nlatency are worse than on a quiet "
+               "machine; CPU a record is a little worse too, as the cache was shared." if max(loads) > 2 else "."),
+           "Commands: `./dev bench e2e --all --save`, `./dev bench latency --save`; this text: `bench/results.py`.",
+           "The bars: [chart.svg](chart.svg). Where the time goes: "
+           "[flame-packed-specified.svg](flame-packed-specified.svg).", "",
+           "Beside Fluent Bit, smaller is better. Reference: Fluent Bit 5.1.1, measured before on a machine of this kind.",
+           "",
+           "| | noroshi | Fluent Bit | ratio | Fluent Bit's number from |", "|---|---|---|---|---|"]
     out += [f"| {what} | {ours:,.2f} {unit} | {theirs:,.1f} {unit} | {ours / theirs:.2f} | {source} |"
             for what, unit, ours, theirs, source in comparison.rows(kept)]
     cases = comparison.case_rows(kept)
@@ -70,11 +72,11 @@ def section(kept):
             "| case | CPU µs a record | ratio | records/s | ratio | peak RSS MB | peak anonymous MB | runs |",
             "|---|---|---|---|---|---|---|---|"]
     out += [f"| {case} | {row['us_per_record']:.2f} | {row['us_per_record'] / first['us_per_record']:.2f} | "
-            f"{row['records_per_s']:,.0f} | {row['records_per_s'] / first['records_per_s']:.2f} | {row['rss_mb']:.1f} | "
-            f"{row['anonymous_mb']:.1f} | {row['runs']} |" for case, (row, _) in cases.items()]
+            f"{row['records_per_s']:,.0f} | {row['records_per_s'] / first['records_per_s']:.2f} | "
+            f"{row['rss_mb']:.1f} | {row['anonymous_mb']:.1f} | {row['runs']} |" for case, (row, _) in cases.items()]
     for row in kept.get("latency", []):
-        out += ["", f"At a steady {row['rate']:,} records/s, 1 % of them ERROR, one record a frame, default settings:", "",
-                "| | |", "|---|---|",
+        out += ["", f"At a steady {row['rate']:,} records/s, 1 % of them ERROR, one record a frame, default settings:",
+                "", "| | |", "|---|---|",
                 f"| CPU of a core | {row['cpu_percent']:.1f} % |",
                 f"| write to PutLogEvents received | p50 {row['p50_ms']:.0f} ms, p99 {row['p99_ms']:.0f} ms |",
                 f"| requests to the stream | {row['requests_per_second']:.1f} a second, at most "

@@ -52,7 +52,12 @@ def noroshi(case, directory, port, admin, sink_port):
         text += LOGS.format(match="*") + ERRORS_ONLY + S3.format(match="*", directory=directory)
     else:
         text += NULL
-    return text + "".join(IDLE.format(number=number) for number in range(case.idle_outputs))
+    idle = "".join(IDLE.format(number=number) for number in range(case.idle_outputs))
+    return text + idle + unmatched(case.unmatched_outputs)
+
+
+def unmatched(count):
+    return "".join(NULL.replace("*", f"other{number}.*") for number in range(count))
 
 
 def fluent_bit(case, directory, port, admin, sink_port):
@@ -61,8 +66,8 @@ def fluent_bit(case, directory, port, admin, sink_port):
     text = (f"[SERVICE]\n    HTTP_Server On\n    HTTP_Port {admin}\n    Log_Level warn\n    Grace 60\n"
             f"    Parsers_File {parsers}\n[INPUT]\n    Name forward\n    Port {port}\n" + FILTER)
     if case.delivery != "specified":
-        return text + NULL + "".join(NULL.replace("*", f"idle{number}.*") for number in range(case.idle_outputs))
-    return text + (
+        return text + NULL + unmatched(case.unmatched_outputs + case.idle_outputs)
+    return text + unmatched(case.unmatched_outputs + case.idle_outputs) + (
         "[FILTER]\n    Name rewrite_tag\n    Match backend*\n"
         "    Rule $level ^(ERROR|CRITICAL|FATAL)$ errors.$TAG true\n"
         + LOGS.format(match="errors.*") + f"    endpoint 127.0.0.1\n    port {sink_port}\n    tls Off\n"

@@ -34,8 +34,8 @@ STEPS = [  # (function, what it does); indented ones are parts of the one above
 
 def inclusive(profile):
     """{function: instructions of it and what it calls}"""
-    text = subprocess.run(["callgrind_annotate", "--inclusive=yes", "--threshold=100", "--auto=no", profile], check=True,
-                          capture_output=True, text=True).stdout
+    command = ["callgrind_annotate", "--inclusive=yes", "--threshold=100", "--auto=no", profile]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found = {}
     for row in text.splitlines():
         if match := re.match(r"\s*([\d,]+) \([ \d.]+%\)\s+(.*)", row):
