@@ -201,7 +201,8 @@ def run(case, binaries, records, wrapper=("taskset", "-c", str(ROUTER_CORE)), pr
         return {"us_per_record": (usage.ru_utime + usage.ru_stime) / sent * 1e6,
                 "records_per_s": sent / (busy + max(0, stop - idle_stop)),
                 "rss_mb": memory.rss_mb, "anonymous_mb": memory.anonymous_mb, "stop_s": stop, "records": sent,
-                "s3_records": report["s3_records"], "log_events": report["log_events"]}
+                "s3_records": report["s3_records"], "log_events": report["log_events"],
+                "gzip_ratio": report["gzip_ratio"]}
     finally:
         if memory:
             memory.done.set()

@@ -2,6 +2,7 @@
 """A flame graph of one case: where the router's time goes, as one SVG that a browser shows.
 
     ./dev bench profile CASE       perf record of the router in that case, then bench/flame-CASE.svg
+    ./dev bench profile steady     the same at 10,000 records/s, as bench/latency.py sends them
     perf script | bench/flame_graph.py > flame.svg
 
 Width is time, a frame stands on its caller. Frames under 0.5 % are left out. perf samples the CPU clock, because
@@ -85,6 +86,17 @@ def svg(root, title):
             + "\n".join(out) + "\n</svg>\n")
 
 
+def steady(binaries, beside, rate=10_000, seconds=5):
+    import latency
+    with latency.Router(binaries) as router:
+        router.start()
+        ticks = list(latency.pieces(rate, seconds))
+        perf = beside(router.process.pid)
+        latency.send_steadily(router.port, ticks, rate)
+        router.stop()
+        perf.wait(60)
+
+
 def profile(case, binaries, records, directory):
     """Runs the case under perf: the lines of perf script."""
     import bench
@@ -96,15 +108,18 @@ def profile(case, binaries, records, directory):
                                  "--call-graph", "dwarf,16384", "-o", data])
         time.sleep(1)  # until it has attached
         return perf
-    row = bench.run(case, binaries, records, beside=record)
-    print(f"{case}: {row['us_per_record']:.2f} µs a record, perf's own work included", file=sys.stderr)
+    if case == "steady":
+        steady(binaries, record)
+    else:
+        row = bench.run(case, binaries, records, beside=record)
+        print(f"{case}: {row['us_per_record']:.2f} µs a record, perf's own work included", file=sys.stderr)
     script = ["perf", "script", "--no-inline", "-i", data, "-F", "comm,tid,time,event,ip,sym,dso"]
     return subprocess.run(script, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("case", nargs="?", help="of bench/bench.py; without one, perf script's output is read")
+    parser.add_argument("case", nargs="?", help="of bench/bench.py, or steady; without one, perf script's output is read")
     parser.add_argument("--bin", type=pathlib.Path)
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--profiles", type=pathlib.Path, default=pathlib.Path("build/bench"),

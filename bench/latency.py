@@ -91,7 +91,7 @@ def pieces(rate, seconds):
     """What is sent in each tick, packed: lists of bytes with the time to be put between them."""
     per_tick = max(1, round(rate * TICK_SECONDS))
     now, number = time.time(), 0
-    for _ in range(round(seconds / TICK_SECONDS)):
+    for _ in range(round(rate * seconds / per_tick)):
         buffer = b""
         for _ in range(per_tick):
             record = frames.record(number)
@@ -102,13 +102,14 @@ def pieces(rate, seconds):
         yield buffer.split(PLACEHOLDER.encode())
 
 
-def send_steadily(port, ticks):
+def send_steadily(port, ticks, rate):
     """One tick after the other at its time; the seconds it took."""
+    interval = max(TICK_SECONDS, 1 / rate)
     client = socket.create_connection(("127.0.0.1", port))
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     started = time.monotonic()
     for number, tick in enumerate(ticks):
-        wait = started + number * TICK_SECONDS - time.monotonic()
+        wait = started + number * interval - time.monotonic()
         if wait > 0:
             time.sleep(wait)
         client.sendall(f"sent={time.time():017.6f}".encode().join(tick))
@@ -132,7 +133,7 @@ def measure(binaries, rate, seconds, idle_seconds, starts):
                "idle_rss_mb": router.memory_mb("VmRSS"), "idle_anonymous_mb": router.memory_mb("RssAnon")}
         ticks = list(pieces(rate, seconds))
         before = bench.cpu_seconds(router.process.pid)
-        took = send_steadily(router.port, ticks)
+        took = send_steadily(router.port, ticks, rate)
         errors = sum(len(tick) - 1 for tick in ticks)
         wait_for("the last error", lambda: time.sleep(0.1) or router.report()["log_events"] >= errors)
         row |= {"cpu_percent": (bench.cpu_seconds(router.process.pid) - before) / took * 100,

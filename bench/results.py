@@ -61,7 +61,7 @@ def section(kept):
            "Commands: `./dev bench e2e --all --save`, `./dev bench latency --save`; this text: `bench/results.py`.",
            "The bars: [chart.svg](chart.svg). Where the time goes: "
            "[flame-packed-specified.svg](flame-packed-specified.svg).", "",
-           "Beside Fluent Bit, smaller is better. Reference: Fluent Bit 5.1.1, measured before on a machine of this kind.",
+           "Beside Fluent Bit, smaller is better. Reference: version 5.1.1, measured before on a machine of this kind.",
            "",
            "| | noroshi | Fluent Bit | ratio | Fluent Bit's number from |", "|---|---|---|---|---|"]
     out += [f"| {what} | {ours:,.2f} {unit} | {theirs:,.1f} {unit} | {ours / theirs:.2f} | {source} |"

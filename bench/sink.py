@@ -35,14 +35,17 @@ class Store:
         objects = {}
         for key, part, body in self.objects:
             objects.setdefault(key, {})[part] = body  # the same part again replaces it
-        s3_records = stored = 0
+        s3_records = stored = written = 0
         for parts in objects.values():
             data = b"".join(parts[number] for number in sorted(parts))
             stored += len(data)
-            s3_records += (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).count(b"\n")
+            text = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+            written += len(text)
+            s3_records += text.count(b"\n")
         return {"requests": self.requests, "put_log_events": len(self.put_log_events), "log_events": events,
                 "requests_per_second_max": max((busiest_second(times) for times in streams.values()), default=0),
-                "latencies": latencies, "s3_objects": len(objects), "s3_bytes": stored, "s3_records": s3_records}
+                "latencies": latencies, "s3_objects": len(objects), "s3_bytes": stored, "s3_records": s3_records,
+                "gzip_ratio": written / stored if stored else 1}
 
 
 def busiest_second(times):
