@@ -47,6 +47,7 @@ class Case:
     unmatched_outputs: int = 0  # outputs that match no tag
     size: int = 300            # bytes of a line
     deep: bool = False         # JSON nested six levels deep
+    varied: bool = False       # lines that differ as real ones do: gzip has more to do
     outage: bool = False       # the destinations fail until everything was sent
 
 
@@ -68,6 +69,7 @@ CASES |= {
     **{f"packed-specified-{name}": Case(delivery="specified", size=size)
        for name, size in (("100B", 100), ("4KB", 4096), ("64KB", 65536))},
     "packed-specified-deep": Case(delivery="specified", deep=True),
+    "packed-specified-varied": Case(delivery="specified", varied=True),
     "packed-specified-outage": Case(delivery="specified", outage=True),
 }
 
@@ -153,7 +155,8 @@ def run(case, binaries, records, wrapper=("taskset", "-c", str(ROUTER_CORE)), pr
     name, case = case, CASES[case]
     product = product or Product("noroshi", pathlib.Path(binaries) / "noroshi")
     records = max(1, records * 300 // max(case.size, 300))
-    buffer, batch = packed(case.mode, min(BUFFER_RECORDS, max(1, records // case.connections)), case.size, case.deep)
+    count = min(BUFFER_RECORDS, max(1, records // case.connections))
+    buffer, batch = packed(case.mode, count, case.size, case.deep, case.varied)
     rounds = max(1, records // (batch * case.connections))
     sent = rounds * batch * case.connections
     directory = pathlib.Path(tempfile.mkdtemp(prefix="noroshi-bench-"))
