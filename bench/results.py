@@ -28,6 +28,9 @@ def load_average():
     return float(pathlib.Path("/proc/loadavg").read_text().split()[0])
 
 
+LOAD_AT_START = load_average()
+
+
 def commit():
     command = ["git", "-C", HERE, "rev-parse", "--short", "HEAD"]
     return subprocess.run(command, capture_output=True, text=True).stdout.strip()
@@ -41,7 +44,7 @@ def save(section, rows, key):
     """Rows with the same key take the place of older ones; each says when and how busy the machine was."""
     kept = load()
     when = {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-            "load_average": load_average(), "commit": commit()}
+            "load_average": max(LOAD_AT_START, load_average()), "commit": commit()}
     new = {tuple(row[name] for name in key): {name: round(value, 3) if isinstance(value, float) else value
                                               for name, value in {**row, **when}.items()} for row in rows}
     old = {tuple(row[name] for name in key): row for row in kept.get(section, [])}
@@ -68,7 +71,10 @@ def section(kept):
             for what, unit, ours, theirs, source in comparison.rows(kept)]
     cases = comparison.case_rows(kept)
     first = next(iter(cases.values()))[0]
-    out += ["", "Every case, ratios to the first row:", "",
+    dates = sorted({row["date"] for row, _ in cases.values()})
+    out += ["", "Every case, ratios to the first row"
+            + (f". The rows are of {len(dates)} runs of the day, so they differ by 10 % for no reason of their own:"
+               if len(dates) > 1 else ":"), "",
             "| case | CPU µs a record | ratio | records/s | ratio | peak RSS MB | peak anonymous MB | runs |",
             "|---|---|---|---|---|---|---|---|"]
     out += [f"| {case} | {row['us_per_record']:.2f} | {row['us_per_record'] / first['us_per_record']:.2f} | "
