@@ -74,6 +74,8 @@ class Server {
   [[nodiscard]] bool deliver(Session& session);
   void note_read() { last_read_ = now(); }
   void note_acks(Session& session);
+  // Calls listen() of `session` in kGatherTime, together with the others that were let gather.
+  void let_gather(Session& session);
   // Bad bytes, counted and (rarely) logged.
   void malformed(uint64_t count, const Session& session, std::string_view tag,
                  std::string_view what);
@@ -113,6 +115,8 @@ class Server {
   std::vector<std::weak_ptr<Session>> parked_;  // wait for the end of the stall
   boost::asio::steady_timer retry_timer_;
 
+  std::vector<std::weak_ptr<Session>> gathering_;
+  boost::asio::steady_timer gather_timer_;
   std::vector<std::weak_ptr<Session>> with_acks_;  // have acks to flush
   bool flush_posted_ = false;
   boost::asio::steady_timer deadline_timer_;

@@ -62,6 +62,25 @@ TEST_F(Forward, WhatOneReadBroughtIsOneChunkPerTag) {
   EXPECT_EQ(metrics_.malformed.get(), 0u);
 }
 
+TEST_F(Forward, WhatTricklesIsGatheredUnlessAnAckIsWaitedFor) {
+  start();
+  SocketClient client(port_);
+  for (int n = 0; n < 60; ++n) {
+    send(client, line("a", std::to_string(n)));
+    run_for(1ms);
+  }
+  ASSERT_TRUE(run_until_records(60));
+  EXPECT_LT(sink_.chunks, 30) << "they were to be read together";
+  // A client that waits for each ack gets it.
+  const int before = sink_.chunks;
+  run_for(50ms);
+  for (int n = 0; n < 60; ++n) {
+    send(client, array({text("a"), kSeconds, log_record("y"), ack_option(std::to_string(n))}));
+    ASSERT_EQ(receive(client, ack_of(std::to_string(n)).size()), ack_of(std::to_string(n)));
+  }
+  EXPECT_EQ(sink_.chunks, before + 60);
+}
+
 TEST_F(Forward, EveryByteMayArriveAlone) {
   start();
   SocketClient client(port_);

@@ -33,6 +33,8 @@ class Session final : public AckReceiver, public std::enable_shared_from_this<Se
   void start();
   // Waits for the peer's next bytes.
   void listen();
+  // The same, but lets them gather first where they trickle and nobody waits for an answer.
+  void listen_again();
   // Reads once and takes what came. Called when there may be something to read.
   void on_readable();
   // Goes on with bytes already read after the sink was full.
@@ -98,6 +100,11 @@ class Session final : public AckReceiver, public std::enable_shared_from_this<Se
   std::shared_ptr<AckRequest> request_;
   bool end_of_stream_ = false;
   std::string refusal_;
+  // Of the last read, for listen_again().
+  Monotonic read_at_ = Monotonic::min();
+  bool trickles_ = false;
+  bool ack_wanted_ = false;
+  bool gathers_ = false;  // the server will call listen()
   bool closed_ = false;
 
   std::string acks_;  // and the handshake's messages
