@@ -338,7 +338,7 @@ TEST_F(Forward, WhoHoldsUpOthersWithAnUnfinishedFrameIsRefusedInTheEnd) {
 // them, and a large one waits for one deadline, not for twenty.
 TEST_F(Forward, SlowSendersCostThemselvesTheirConnectionAndNobodyElseAnything) {
   start(
-      {.frame_bytes_max = 1 << 20, .unfinished_bytes_max = 1 << 20, .unfinished_wait_max = 300ms});
+      {.frame_bytes_max = 1 << 20, .unfinished_bytes_max = 1 << 20, .unfinished_wait_max = 1500ms});
   const std::string frame =
       packed("a", array({kSeconds, log_record(std::string(600'000, 'x'))}), map({}));
   std::vector<SocketClient> slow;
@@ -356,7 +356,7 @@ TEST_F(Forward, SlowSendersCostThemselvesTheirConnectionAndNobodyElseAnything) {
   ASSERT_GT(server_->budget().used(), server_->budget().limit());
 
   SocketClient small(port_), large(port_);
-  for (size_t n = 1; n <= 50; ++n) {
+  for (size_t n = 1; n <= 20; ++n) {
     send(small, line("small", "good"));
     EXPECT_TRUE(run_until_records(n)) << "the small frame waits for the slow senders";
     trickle(1);
@@ -367,9 +367,9 @@ TEST_F(Forward, SlowSendersCostThemselvesTheirConnectionAndNobodyElseAnything) {
   EXPECT_TRUE(run_until([&] {
     trickle(1);
     rest.remove_prefix(large.send_some(rest));
-    return sink_.records.size() == 51;
+    return sink_.records.size() == 21;
   }));
-  EXPECT_LT(system_clock().monotonic() - began, Seconds(3)) << "20 deadlines would be 6 s";
+  EXPECT_LT(system_clock().monotonic() - began, Seconds(15)) << "20 deadlines would be 30 s";
   EXPECT_FALSE(large.closed_by_server());
   EXPECT_FALSE(small.closed_by_server());
 }
