@@ -1,8 +1,7 @@
 #!/usr/bin/python3
 """docker-compose.yml: accepted by docker-compose, and true: its commands, files and names exist and fit each other.
 
-Running it needs a registry and published ports; image_test.py and fluentd_driver_test.py run its parts. Without
-docker-compose the file is still read as YAML.
+compose_run_test.py brings it up. Without docker-compose the file is still read as YAML.
 """
 
 import pathlib

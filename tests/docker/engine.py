@@ -21,9 +21,12 @@ class NoEngine(Exception):
 
 
 class Engine:
-    """The daemon, and an image of nothing but busybox."""
+    """The daemon, and an image of nothing but busybox. Its containers have no network unless it is asked for."""
 
-    def __init__(self):
+    def __init__(self, network=False):
+        # A bridge with an address that no network of this machine is likely to have.
+        self.network = ["--bip", "172.31.250.1/24"] if network else [
+            "--bridge", "none", "--iptables=false", "--ip6tables=false"]
         if os.geteuid() != 0:
             raise NoEngine("a docker daemon needs root")
         self.programs = {name: shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin") for name in
@@ -56,8 +59,8 @@ class Engine:
             self.process = subprocess.Popen(
                 [self.programs["dockerd"], "--data-root", self.directory / "data", "--exec-root",
                  self.directory / "exec", "--pidfile", self.directory / "pid", "--host",
-                 self.environment["DOCKER_HOST"], "--bridge", "none", "--iptables=false", "--ip6tables=false",
-                 "--storage-driver", storage_driver], stdout=log, stderr=log)
+                 self.environment["DOCKER_HOST"], *self.network, "--storage-driver", storage_driver],
+                stdout=log, stderr=log)
         deadline = time.monotonic() + 30
         while self.docker("info", check=False).returncode != 0:
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -86,13 +89,15 @@ class Engine:
 
     def stop(self):
         self.end_process()
+        if "--bip" in self.network:  # the daemon leaves its bridge behind
+            subprocess.run(["ip", "link", "delete", "docker0"], capture_output=True)
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def run_tests(module, prepare=lambda engine: None):
+def run_tests(module, prepare=lambda engine: None, network=False):
     """The tests of a module, which finds the daemon in its global `engine`."""
     try:
-        module.engine = Engine()
+        module.engine = Engine(network)
     except NoEngine as reason:
         print(f"skipped: {reason}")
         sys.exit(77)
