@@ -26,16 +26,15 @@ Nanoseconds SendRate::wait(Monotonic now) const {
 
 void SendRate::sent(Monotonic now) {
   if (last_sent_ != Monotonic::min()) {
-    const double interval = std::max(kShortestInterval, seconds(now - last_sent_));
-    const double average = usual_ == 0 ? interval : 1 / usual_;
-    usual_ = 1 / (average * (1 - kNewest) + interval * kNewest);
+    const double newest = std::max(kShortestInterval, seconds(now - last_sent_));
+    interval_ = interval_ == 0 ? newest : interval_ * (1 - kNewest) + newest * kNewest;
   }
   last_sent_ = now;
 }
 
 void SendRate::throttled(Monotonic now) {
-  if (usual_ == 0) return;  // the first request of all: backoff is enough
-  refused_at_ = limit_ == 0 ? usual_ : std::min(limit_, usual_);
+  if (interval_ == 0) return;  // the first request of all: backoff is enough
+  refused_at_ = limit_ == 0 ? 1 / interval_ : std::min(limit_, 1 / interval_);
   limit_ = std::max(refused_at_ * kCut, 1 / seconds(kIntervalMax));
   last_grown_ = now;
 }

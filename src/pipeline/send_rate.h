@@ -32,7 +32,7 @@ class SendRate {
  private:
   double limit_ = 0;
   double refused_at_ = 0;  // the rate that was too high
-  double usual_ = 0;       // requests a second lately, a moving average of the intervals
+  double interval_ = 0;    // between two requests lately, in seconds: a moving average; 0: unknown
   Monotonic last_sent_ = Monotonic::min();
   Monotonic last_grown_ = Monotonic::min();
 };

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "record/map_pairs.h"
 #include "record/msgpack_format.h"
 #include "record/msgpack_reader.h"
 
@@ -149,12 +150,8 @@ namespace noroshi::msgpack_decode {
   namespace format = msgpack_format;
   if (end - at >= 2) [[likely]] {
     const auto first = static_cast<uint8_t>(*at);
-    int64_t size = first == format::kFloat64 ? 9 : first == format::kUnsigned16 ? 3 : 0;
-    if (first < format::kFixMap || first >= format::kNegativeFix)
-      size = 1;
-    else if (first >= format::kFixString && first < format::kNil)
-      size = 1 + (first & 0x1f);
-    else if (first == format::kString8)
+    int64_t size = map_pairs_internal::kForms[first].size;
+    if (first == format::kString8)
       size = 2 + static_cast<uint8_t>(at[1]);
     else if (first == format::kString16 && end - at >= 3)
       size = 3 + format::load_big_endian<uint16_t>(at + 1);

@@ -51,7 +51,7 @@ class AwsFilter final : public WaitingFilter {
     return source_.settled();
   }
   void change(Chunk& chunk) override {
-    if (added_.empty() && !complete_) take_fields();
+    if (!complete_) take_fields();
     added_.add_to(chunk, rewriter_);
   }
   void take_fields() {

@@ -57,11 +57,11 @@ void ChangeWatch::read_events() {
   for (ssize_t at = 0; at < count;) {
     const auto& event = *reinterpret_cast<const inotify_event*>(events + at);
     at += static_cast<ssize_t>(sizeof event + event.len);
-    const auto found = watched_.find(event.wd);
     if (const auto directory = directories_.find(event.wd); directory != directories_.end()) {
       tell_of_directory(directory->second, event);
       continue;
     }
+    const auto found = watched_.find(event.wd);
     if (found == watched_.end()) {
       told_.appeared("");  // events were lost
       continue;
