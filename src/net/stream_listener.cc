@@ -54,7 +54,9 @@ struct StreamConnection::Impl {
   Impl(asio::io_context& loop, UniqueFd socket, std::string peer_name)
       : descriptor(loop, socket.release()), peer(std::move(peer_name)) {}
 
+  int fd() { return resting.valid() ? resting.get() : descriptor.native_handle(); }
   void wait(WaitType type, std::function<void()> ready) {
+    if (resting.valid()) descriptor.assign(resting.release());
     descriptor.async_wait(
         type, [ready = std::move(ready), still = std::weak_ptr(alive)](error_code error) {
           if (error == asio::error::operation_aborted || still.expired()) return;
@@ -80,6 +82,7 @@ struct StreamConnection::Impl {
   }
 
   asio::posix::stream_descriptor descriptor;
+  UniqueFd resting = {};  // the socket, while the loop's epoll does not know it
   std::string peer;
   std::unique_ptr<TlsSession> tls = {};  // ends before its socket is closed
   WaitType read_waits_for = asio::posix::descriptor_base::wait_read;
@@ -105,6 +108,9 @@ void StreamConnection::when_readable(std::function<void()> ready) {
 }
 void StreamConnection::when_writable(std::function<void()> ready) {
   impl_->wait(impl_->write_waits_for, std::move(ready));
+}
+void StreamConnection::rest() {
+  if (!impl_->resting.valid()) impl_->resting = UniqueFd(impl_->descriptor.release());
 }
 
 Result<std::optional<size_t>> StreamConnection::read(std::span<char> into) {
@@ -135,7 +141,7 @@ Result<std::optional<size_t>> StreamConnection::write(std::string_view bytes) {
 
 void StreamConnection::shutdown_read() { ::shutdown(fd(), SHUT_RD); }
 const std::string& StreamConnection::peer() const { return impl_->peer; }
-int StreamConnection::fd() const { return impl_->descriptor.native_handle(); }
+int StreamConnection::fd() const { return impl_->fd(); }
 
 // ---- StreamListener
 // -------------------------------------------------------------------------------

@@ -48,6 +48,10 @@ class StreamConnection {
   // Calls `ready` once when reading would not block (data, end of stream or an error).
   void when_readable(std::function<void()> ready);
   void when_writable(std::function<void()> ready);
+  // Takes the socket out of the loop's epoll, which Asio would otherwise have wake the thread for
+  // every segment that comes, whether anybody waits or not. For who will read later by itself; no
+  // wait may be under way. The next when_…() puts it back. Two system calls.
+  void rest();
 
   // One recv(2) (or what TLS has): bytes read, 0 at the end of the stream, nullopt when there is
   // nothing now.

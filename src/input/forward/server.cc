@@ -165,7 +165,7 @@ void Server::let_gather(Session& session) {
       [this, still = std::weak_ptr(alive_)](const boost::system::error_code& error) {
         if (error || still.expired()) return;
         for (const auto& each : std::exchange(gathering_, {})) {
-          if (const auto alive = each.lock()) alive->listen();
+          if (const auto alive = each.lock()) alive->read_gathered();
         }
       });
 }

@@ -74,7 +74,8 @@ class Server {
   [[nodiscard]] bool deliver(Session& session);
   void note_read() { last_read_ = now(); }
   void note_acks(Session& session);
-  // Calls listen() of `session` in kGatherTime, together with the others that were let gather.
+  // Calls read_gathered() of `session` in kGatherTime, together with the others that were let
+  // gather.
   void let_gather(Session& session);
   // Bad bytes, counted and (rarely) logged.
   void malformed(uint64_t count, const Session& session, std::string_view tag,

@@ -55,12 +55,19 @@ void Session::listen() {
   });
 }
 
-// Each read costs a system call, an append and the waking of every output. Ten thousand records a
-// second, one by one, would be as many of them; so what follows soon is read together. Not where an
-// ack was asked for: that client may send nothing before it has it.
+// Each read costs a system call, an append and the waking of outputs, and already each segment that
+// arrives the waking of this thread. Ten thousand records a second, one by one, would be as many of
+// them; so what follows soon is read together, and until then the kernel keeps it to itself. Not
+// where an ack was asked for: that client may send nothing before it has it.
 void Session::listen_again() {
-  if (!trickles_ || ack_wanted_ || draining_) return listen();
-  if (!std::exchange(gathers_, true)) server_.let_gather(*this);
+  if (!trickles_ || ack_wanted_ || draining_ || listening_) return listen();
+  if (std::exchange(gathers_, true)) return;
+  if (!waiting_for_writable_) connection_->rest();
+  server_.let_gather(*this);
+}
+
+void Session::read_gathered() {
+  if (std::exchange(gathers_, false)) on_readable();
 }
 
 void Session::release() {

@@ -35,6 +35,8 @@ class Session final : public AckReceiver, public std::enable_shared_from_this<Se
   void listen();
   // The same, but lets them gather first where they trickle and nobody waits for an answer.
   void listen_again();
+  // The time for that is over.
+  void read_gathered();
   // Reads once and takes what came. Called when there may be something to read.
   void on_readable();
   // Goes on with bytes already read after the sink was full.
@@ -104,7 +106,7 @@ class Session final : public AckReceiver, public std::enable_shared_from_this<Se
   Monotonic read_at_ = Monotonic::min();
   bool trickles_ = false;
   bool ack_wanted_ = false;
-  bool gathers_ = false;  // the server will call listen()
+  bool gathers_ = false;  // the server will call read_gathered()
   bool closed_ = false;
 
   std::string acks_;  // and the handshake's messages
