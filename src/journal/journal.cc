@@ -21,7 +21,6 @@
 //   sync_mutex_    one fsync at a time; who waits for it usually finds the work done
 //   Retention's    checkpoints and deletion
 //   SegmentList's  the list; held for nanoseconds
-//   wait_mutex_    sleeping readers
 // Readers take none of them to read within a segment.
 
 namespace noroshi {
@@ -83,13 +82,6 @@ class JournalImpl final : public Journal {
   Offset first_offset() const override { return segments_.first_offset(appended_.load()); }
   Offset appended_offset() const override { return appended_.load(); }
   Offset durable_offset() const override { return durable_.load(); }
-
-  bool wait_appended(Offset beyond, Monotonic deadline, const std::atomic<bool>& stop) override
-      EXCLUDES(wait_mutex_);
-  void wake_all() override EXCLUDES(wait_mutex_) {
-    const MutexLock lock(wait_mutex_);
-    wake_.notify_all();
-  }
 
   Result<LoadedCheckpoint> register_output(std::string_view identity) override {
     return retention_.register_output(identity, first_offset());
@@ -185,10 +177,6 @@ class JournalImpl final : public Journal {
   bool broken_ GUARDED_BY(append_mutex_) = false;  // the last append failed, not for want of room
 
   Mutex sync_mutex_;
-
-  Mutex wait_mutex_;
-  ConditionVariable wake_;
-  std::atomic<uint32_t> waiting_{0};
 
   mutable Mutex problem_mutex_;
   std::string problem_ GUARDED_BY(problem_mutex_);
@@ -364,9 +352,6 @@ void JournalImpl::publish(uint64_t entry_bytes, Offset end) {
   active_->end_offset.store(end);
   segments_.grow(entry_bytes);
   appended_.store(end);
-  // Both sides are sequentially consistent: either a reader that is about to sleep sees the new
-  // offset, or we see it waiting.
-  if (waiting_.load() > 0) wake_all();
 }
 
 Status JournalImpl::commit() {
@@ -490,22 +475,11 @@ Status JournalImpl::fail_for_good(const Error& error) {
                   error.message));
   failed_.store(true);
   log_error(kComponent, "{}", problem());
-  wake_all();
   return fail(ErrorCode::Io, problem());
 }
 
 // ---- reading
 // -------------------------------------------------------------------------------------------
-
-bool JournalImpl::wait_appended(Offset beyond, Monotonic deadline, const std::atomic<bool>& stop) {
-  if (appended_.load() > beyond) return true;
-  const MutexLock lock(wait_mutex_);
-  waiting_.fetch_add(1);
-  while (appended_.load() <= beyond && !stop.load() && wake_.wait_until(wait_mutex_, deadline)) {
-  }
-  waiting_.fetch_sub(1);
-  return appended_.load() > beyond;
-}
 
 uint64_t JournalImpl::bytes_from(Offset offset) const {
   uint64_t bytes = 0;

@@ -99,11 +99,6 @@ class Journal {
   [[nodiscard]] virtual Offset appended_offset() const = 0;  // of the next record
   [[nodiscard]] virtual Offset durable_offset() const = 0;   // <= appended_offset()
 
-  // Waits until appended_offset() > `beyond` (true), or until `deadline` or `stop` (false). To stop
-  // at once: set `stop`, then wake_all().
-  virtual bool wait_appended(Offset beyond, Monotonic deadline, const std::atomic<bool>& stop) = 0;
-  virtual void wake_all() = 0;
-
   // From now on retention keeps what this output has not passed. Returns where to go on. Register
   // every output before the first save_checkpoint(): only registered outputs hold segments.
   [[nodiscard]] virtual Result<LoadedCheckpoint> register_output(std::string_view identity) = 0;

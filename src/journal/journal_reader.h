@@ -5,7 +5,7 @@
 //   NOROSHI_ASSIGN(ReadOutcome outcome, reader->next(head));
 //   Entry: head.routing says whether to go on with reader->load(chunk); else call next() again
 //   Lost:  reader->lost() is a range of offsets that cannot be read; count it, go on
-//   End:   journal.wait_appended(reader->position(), …)
+//   End:   all that was appended is read; who appends says when there is more
 //
 // One thread at a time per reader. Views stay valid until the next call of next() or seek().
 // Skipping an entry does not read its body. An Io error leaves the reader where it was: try again

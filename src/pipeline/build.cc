@@ -502,18 +502,19 @@ class PipelineBuilder {
   void make_chain() {
     if (options_.check_only) return;
     running_.route_table.emplace(std::move(running_.routes), std::move(running_.input_routing));
-    std::vector<OutputMetrics*> metrics;
+    std::vector<RoutedOutput> outputs;
     for (size_t i = 0; i < pipeline_->outputs_.size(); ++i) {
       OutputInstance& instance = pipeline_->outputs_[i];
       const OutputCommon& common = pending_[i].common;
-      metrics.push_back(instance.metrics.get());
+      outputs.push_back({instance.metrics.get(), instance.arrivals});
       DeliverySettings settings{.instance = instance.name,
                                 .identity = instance.identity,
                                 .output_index = i,
                                 .retry_limit = {},
                                 .total_limit_bytes = common.storage_total_limit_size.bytes,
                                 .dead_letter_directory = location_.dead_letters(),
-                                .account = instance.account};
+                                .account = instance.account,
+                                .arrivals = instance.arrivals};
       if (common.retry_limit && common.retry_limit->kind != RetryLimit::Kind::Unlimited) {
         settings.retry_limit = static_cast<uint32_t>(common.retry_limit->count);
       }
@@ -526,7 +527,7 @@ class PipelineBuilder {
     for (const InputInstance& input : pipeline_->inputs_) inputs.push_back(input.metrics.get());
     running_.ingest = std::make_unique<Ingest>(
         old_ == nullptr ? running_.loop : old_->running_->loop, std::move(running_.stages),
-        *running_.route_table, *journal(), std::move(inputs), std::move(metrics),
+        *running_.route_table, *journal(), std::move(inputs), std::move(outputs),
         pipeline_->service_.storage_when_full == WhenJournalFull::DropLeastSevere);
   }
 

@@ -9,6 +9,8 @@
 namespace noroshi {
 namespace {
 
+// A journal is read in so many pieces at least.
+constexpr uint64_t kReadsPerJournalMin = 64;
 // How often progress without deliveries (records that are not for this output) is checkpointed.
 constexpr Nanoseconds kIdleCheckpointInterval = Seconds(1);
 // Groups without an open batch remembered for their request interval and delivered offset.
@@ -54,6 +56,7 @@ DeliveryWorker::DeliveryWorker(DeliverySettings settings, std::unique_ptr<Output
                     settings_.scheduler_cap, std::random_device{}()),
       limits_(output_->limits()),
       account_(settings_.account ? settings_.account : std::make_shared<OutputAccount>()),
+      arrivals_(settings_.arrivals ? settings_.arrivals : std::make_shared<Arrivals>()),
       selection_{std::move(routes), settings_.output_index} {}
 
 DeliveryWorker::~DeliveryWorker() { join(); }
@@ -90,8 +93,7 @@ void DeliveryWorker::start(const LoadedCheckpoint& loaded, bool count_recovered)
 }
 
 void DeliveryWorker::wake() {
-  woken_.store(true);
-  journal_.wake_all();
+  arrivals_->wake();
   MutexLock lock(mutex_);
   wake_.notify_all();
 }
@@ -154,7 +156,7 @@ void DeliveryWorker::run() {
   const ThreadDeadline scope(drain_deadline_ns_);  // drain() cuts short what is under way
   output_->start(metrics_);
   while (!expired()) {
-    woken_.store(false);
+    const Arrivals::Seen seen = arrivals_->seen();
     health_.begin_until(clock_.monotonic());
     EntryHead head;
     const Result<ReadOutcome> outcome = reader_->next(head);
@@ -183,11 +185,7 @@ void DeliveryWorker::run() {
     }
     if (!caught_up) continue;
     if (draining_.load() && idle()) break;
-    Monotonic until = clock_.monotonic() + kIdleCheckpointInterval;
-    for (const auto& [key, group] : groups_) {
-      if (group->batch) until = std::min(until, due_at(*group, true));
-    }
-    if (!journal_.wait_appended(cursor_, until, woken_)) compare_accounts();
+    wait_for_more(seen);
   }
   update_lag(low_water() == journal_.appended_offset());
   if (low_water() != saved_.low_water) static_cast<void>(save_checkpoint());
@@ -199,6 +197,23 @@ void DeliveryWorker::run() {
   }
   output_->stop();
   finished_.store(true);
+}
+
+// Everything is read. The first record of a batch that will go out at once is worth waking up for;
+// while batches wait for their time, or if they always do, the rest can be read then.
+void DeliveryWorker::wait_for_more(const Arrivals::Seen& seen) {
+  Monotonic until = clock_.monotonic() + kIdleCheckpointInterval;
+  bool open = false;
+  for (const auto& [key, group] : groups_) {
+    if (!group->batch) continue;
+    open = true;
+    until = std::min(until, due_at(*group, true));
+  }
+  const bool for_records = !open && limits_.age_max == Nanoseconds(0);
+  // A small journal must not be full before its outputs have looked.
+  const uint64_t bytes = std::min(kArrivedBytesMax, journal_.bytes_max() / kReadsPerJournalMin);
+  if (!arrivals_->wait(seen, until, for_records, bytes) && cursor_ == journal_.appended_offset())
+    compare_accounts();
 }
 
 // Before the journal is read once more.

@@ -121,6 +121,7 @@ class DeliveryWorker {
   void update_lag(bool caught_up);
   Progress save_checkpoint();
   bool sleep(Nanoseconds wait);
+  void wait_for_more(const Arrivals::Seen& seen);
   void wake();
   [[nodiscard]] Selection selection() const;
   [[nodiscard]] Offset low_water() const;
@@ -140,6 +141,7 @@ class DeliveryWorker {
   SendRate rate_;
   BatchLimits limits_;
   std::shared_ptr<OutputAccount> account_;
+  std::shared_ptr<Arrivals> arrivals_;
 
   // Delivery thread only.
   std::unique_ptr<JournalReader> reader_;
@@ -155,8 +157,7 @@ class DeliveryWorker {
   Timestamp read_appended_at_{};  // append time of the entry read last
   LogEpisode lost_episode_, read_episode_, batch_episode_, checkpoint_episode_, give_up_episode_;
 
-  std::atomic<bool> woken_{false}, deliver_now_{false};
-  std::atomic<bool> draining_{false}, leaving_{false}, finished_{false};
+  std::atomic<bool> deliver_now_{false}, draining_{false}, leaving_{false}, finished_{false};
   std::atomic<uint64_t> end_{UINT64_MAX};  // drain_to()
   std::atomic<int64_t> drain_deadline_ns_{INT64_MAX};
   mutable Mutex mutex_;

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "pipeline/accounting.h"
+#include "pipeline/arrivals.h"
 
 namespace noroshi {
 
@@ -26,6 +27,8 @@ struct DeliverySettings {
   std::filesystem::path dead_letter_directory = {};  // empty: none are kept
   // Shared with who drops from the journal and who compares; null: the worker's own.
   std::shared_ptr<OutputAccount> account = {};
+  // Who appends to the journal tells it; null: the worker looks once a second.
+  std::shared_ptr<Arrivals> arrivals = {};
 };
 
 // What health and the status page show.

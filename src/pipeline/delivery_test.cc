@@ -167,12 +167,15 @@ class DeliveryTest : public ::testing::Test {
     std::string block;
     std::vector<uint32_t> counts;
     routes_->route(chunk, block, counts);
-    return journal_->append(chunk.view(), {routes_->id(), block}).has_value();
+    if (!journal_->append(chunk.view(), {routes_->id(), block})) return false;
+    arrivals_->appended(chunk.body.size(), counts[0]);
+    return true;
   }
 
   std::unique_ptr<DeliveryWorker> start(DeliverySettings settings = {}) {
     settings.instance = "fake.0";
     settings.identity = "fake";
+    settings.arrivals = arrivals_;
     auto worker = std::make_unique<DeliveryWorker>(std::move(settings),
                                                    std::make_unique<FakeOutput>(destination_),
                                                    routes_, *journal_, *metrics_, system_clock());
@@ -201,6 +204,7 @@ class DeliveryTest : public ::testing::Test {
   std::shared_ptr<RouteTable> routes_;
   std::unique_ptr<Journal> journal_;
   std::optional<OutputMetrics> metrics_;
+  std::shared_ptr<Arrivals> arrivals_ = std::make_shared<Arrivals>();
   LoadedCheckpoint checkpoint_;
   Destination destination_;
   uint64_t appended_ = 0;

@@ -76,7 +76,7 @@ class Ingest::StageOutput final : public FilterOutput {
 
 Ingest::Ingest(boost::asio::io_context& loop, std::vector<FilterStage> stages, RouteTable& routes,
                Journal& journal, std::vector<const InputMetrics*> inputs,
-               std::vector<OutputMetrics*> outputs, bool shed)
+               std::vector<RoutedOutput> outputs, bool shed)
     : tick_timer_(loop),
       retry_timer_(loop),
       stages_(std::move(stages)),
@@ -230,9 +230,11 @@ Status Ingest::append(Chunk& chunk, std::optional<size_t> output) {
   if (!offset) return std::unexpected(offset.error());
   appended_.add(chunk.records.size());
   for (size_t i = 0; i < counts_.size(); ++i) {
-    if (counts_[i] == 0) continue;
-    outputs_[i]->routed.add(counts_[i]);
-    outputs_[i]->routed_bytes.add(chunk.body.size() * counts_[i] / chunk.records.size());
+    if (counts_[i] != 0) {
+      outputs_[i].metrics->routed.add(counts_[i]);
+      outputs_[i].metrics->routed_bytes.add(chunk.body.size() * counts_[i] / chunk.records.size());
+    }
+    outputs_[i].arrivals->appended(chunk.body.size(), counts_[i]);
   }
   std::move(chunk.acks.begin(), chunk.acks.end(), std::back_inserter(appended_acks_));
   chunk.acks.clear();
@@ -333,8 +335,8 @@ void Ingest::shed_least_severe(Chunk& chunk) {
       counts_[i] = selected_.count();
   }
   for (size_t i = 0; i < counts_.size(); ++i) {
-    outputs_[i]->routed.add(counts_[i]);  // chosen for it, though not stored
-    outputs_[i]->drop(DropReason::JournalFull).add(counts_[i]);
+    outputs_[i].metrics->routed.add(counts_[i]);  // chosen for it, though not stored
+    outputs_[i].metrics->drop(DropReason::JournalFull).add(counts_[i]);
   }
   if (const uint64_t times = shed_episode_.admit()) {
     log_error("ingest", "LOST {} records below {}: the journal is nearly full ({} times)",

@@ -28,6 +28,7 @@
 #include "filter/filter.h"
 #include "input/input.h"
 #include "journal/journal.h"
+#include "pipeline/arrivals.h"
 #include "pipeline/router.h"
 
 namespace noroshi {
@@ -50,6 +51,13 @@ struct FilterStage {
   std::optional<size_t> output = {};   // a processor of this output
 };
 
+// What ingest tells of an output: how much is routed to it, in numbers and to its delivery thread.
+struct RoutedOutput {
+  OutputMetrics* metrics = nullptr;
+  std::shared_ptr<Arrivals> arrivals = {};
+  bool operator==(const RoutedOutput&) const = default;
+};
+
 class Ingest final : public ChunkSink {
  public:
   // Everything referred to outlives it. `stages` in this order: what comes before processors (the
@@ -58,7 +66,7 @@ class Ingest final : public ChunkSink {
   // severe records first when the journal is nearly full (see shed_least_severe()).
   Ingest(boost::asio::io_context& loop, std::vector<FilterStage> stages, RouteTable& routes,
          Journal& journal, std::vector<const InputMetrics*> inputs,
-         std::vector<OutputMetrics*> outputs, bool shed);
+         std::vector<RoutedOutput> outputs, bool shed);
   ~Ingest() override;
 
   [[nodiscard]] Status ingest(Chunk& chunk, InputMetrics& metrics) override;
@@ -128,7 +136,7 @@ class Ingest final : public ChunkSink {
   RouteTable& routes_;
   Journal& journal_;
   std::vector<const InputMetrics*> inputs_;
-  std::vector<OutputMetrics*> outputs_;
+  std::vector<RoutedOutput> outputs_;
   const bool shed_;
   size_t head_ = 0;          // behind the processors of inputs
   size_t copies_begin_ = 0;  // the first stage that is a processor of an output

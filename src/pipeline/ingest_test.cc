@@ -62,11 +62,11 @@ class IngestTest : public testing::Test {
     ASSERT_TRUE(journal_->register_output("all").has_value());
     std::vector<Route> routes;
     routes.push_back({.output_identity = "all", .match = {TagPattern("*")}});
-    std::vector<OutputMetrics*> outputs{&output_};
+    std::vector<RoutedOutput> outputs{{&output_, arrivals_}};
     if (second_output_) {
       routes.push_back(
           {.output_identity = "second", .match = {TagPattern("*")}, .processed = true});
-      outputs.push_back(&second_);
+      outputs.push_back({&second_, std::make_shared<Arrivals>()});
     }
     routes_.emplace(std::move(routes), std::move(inputs_));
     ingest_.emplace(loop_, std::move(stages_), *routes_, *journal_,
@@ -131,6 +131,7 @@ class IngestTest : public testing::Test {
   std::vector<InputRouting> inputs_;
   FilterMetrics filter_;
   OutputMetrics output_;
+  std::shared_ptr<Arrivals> arrivals_ = std::make_shared<Arrivals>();
   std::optional<Ingest> ingest_;
   int acknowledged_ = 0, failed_ = 0;
 };
@@ -171,7 +172,7 @@ TEST_F(IngestTest, ARequestIsKnownAfterARestartOnceAllOfItIsStored) {
     routes_.emplace(std::move(routes));
     ingest_.emplace(loop_, std::move(stages_), *routes_, *journal_,
                     std::vector<const InputMetrics*>{&input_},
-                    std::vector<OutputMetrics*>{&output_}, false);
+                    std::vector<RoutedOutput>{{&output_, arrivals_}}, false);
   };
   Chunk kept;
   add_filter([&](Chunk& chunk, FilterOutput& output) {

@@ -76,6 +76,7 @@ struct OutputInstance {
   std::string section = {};
   std::string name = {};
   std::shared_ptr<OutputAccount> account = std::make_shared<OutputAccount>();
+  std::shared_ptr<Arrivals> arrivals = std::make_shared<Arrivals>();
   std::unique_ptr<DeliveryWorker> worker = {};  // null in a check, and for an inert output
 };
 

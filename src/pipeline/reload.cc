@@ -109,6 +109,7 @@ void PipelineReload::match(const Pipeline& old, Pipeline& next) {
       if (running.identity != output.identity) continue;
       output.metrics = running.metrics;
       output.account = running.account;
+      output.arrivals = running.arrivals;
     }
   }
 }
