@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <map>
 
 #include "base/fingerprint.h"
 
@@ -158,6 +159,13 @@ RouteTable::RouteTable(std::vector<Route> routes, std::vector<InputRouting> inpu
     same_condition_.push_back(same);
   }
   fulfilled_.resize(routes_.size());
+  std::map<std::string, size_t> asked;
+  for (size_t i = 0; i < routes_.size(); ++i) {
+    if (same_condition_[i] != i) continue;
+    for (const std::string& key : routes_[i].condition.keys()) {
+      if (++asked[key] == 2) lookups_.emplace(key, FoundValues());
+    }
+  }
   for (const InputRouting& input : inputs_) {
     if (input.routes.empty()) continue;
     needs_inputs_ = true;
@@ -213,11 +221,12 @@ void RouteTable::route(Chunk& chunk, std::string& block, std::vector<uint32_t>& 
   counts.assign(routes_.size(), 0);
   begin_block(block, routes_.size());
   for (Fulfilled& fulfilled : fulfilled_) fulfilled.known = false;
+  for (auto& [key, found] : lookups_) found.forget();
   // Outputs with equal conditions share one evaluation.
   const auto fulfilled_by = [&](size_t output) -> const Bitmap& {
     Fulfilled& shared = fulfilled_[same_condition_[output]];
     if (!shared.known) {
-      routes_[output].condition.evaluate(chunk.records, chunk.body, shared.records);
+      routes_[output].condition.evaluate(chunk.records, chunk.body, shared.records, &lookups_);
       shared.known = true;
     }
     return shared.records;

@@ -129,6 +129,7 @@ class RouteTable {
   };
   std::vector<size_t> same_condition_;  // by output: the first one with an equal condition
   std::vector<Fulfilled> fulfilled_;
+  SharedLookups lookups_;  // of keys that different conditions ask for
 };
 
 }  // namespace noroshi

@@ -108,12 +108,14 @@ TEST(Router, ManyRecordsAgreeWithTheConditionRecordByRecord) {
   EXPECT_EQ(select(table, 1, table.id(), block, chunk), infos);
 }
 
-// Equal conditions are evaluated once for a chunk: every output still gets what it gets alone,
-// chunk after chunk, whichever of them the tag selects.
-TEST(Router, OutputsWithEqualConditionsGetWhatEachGetsAlone) {
-  constexpr const char* kMatches[] = {"other", "*", "app", "*", "other", "*", "*"};
-  constexpr const char* kGreps[] = {
-      "level error", "level error", "level ERROR", "level info", "level info", "", "level info"};
+// Equal conditions are evaluated once for a chunk, and a key that different ones ask for is looked
+// up once: every output still gets what it gets alone, chunk after chunk, whichever of them the tag
+// selects.
+TEST(Router, OutputsThatShareWorkGetWhatEachGetsAlone) {
+  constexpr const char* kMatches[] = {"other", "*", "app", "*", "other", "*", "*", "*", "app"};
+  constexpr const char* kGreps[] = {"level error", "level error", "level ERROR",
+                                    "level info",  "level info",  "",
+                                    "level info",  "absent a",    "$absent b"};
   std::vector<Route> routes;
   for (size_t i = 0; i < std::size(kGreps); ++i)
     routes.push_back(route(std::to_string(i), kMatches[i], kGreps[i]));

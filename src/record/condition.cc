@@ -8,7 +8,6 @@
 #include "record/ascii.h"
 #include "record/json_writer.h"
 #include "record/msgpack_decode.h"
-#include "record/record_accessor.h"
 
 namespace noroshi {
 namespace {
@@ -63,10 +62,16 @@ struct RecordCondition::Grep {
     std::string json = {};
   };
 
+  // "level" and "$level" are the same key.
+  [[nodiscard]] const std::string& key_text() const {
+    return key.nested() ? key.text() : key.key();
+  }
+
+  // `value`: of the key in the record.
   template <typename SeverityOf>
-  [[nodiscard]] bool matches(std::string_view record, const SeverityOf& severity_of,
-                             Memory& memory) const {
-    if (const auto value = key.find_in_whole(record)) {
+  [[nodiscard]] bool matches(const std::optional<std::string_view>& value,
+                             const SeverityOf& severity_of, Memory& memory) const {
+    if (value) {
       MsgpackToken token;
       const char* at = value->data();
       const bool whole = !msgpack_decode::decode(at, at + value->size(), token);
@@ -125,6 +130,19 @@ void infer_severities(std::span<RecordEntry> records, std::string_view body) {
   }
 }
 
+std::span<const std::string_view> FoundValues::of(const RecordAccessor& key,
+                                                  std::span<const RecordEntry> records,
+                                                  std::string_view body) {
+  if (std::exchange(known_, true)) return values_;
+  values_.clear();
+  for (const RecordEntry& entry : records) {
+    values_.push_back(
+        key.find_in_whole(body.substr(entry.position + entry.metadata_size, entry.size))
+            .value_or(std::string_view()));
+  }
+  return values_;
+}
+
 Status RecordCondition::add_grep(std::string_view line) {
   line = trimmed(line);
   const size_t end = key_end(line);
@@ -181,11 +199,8 @@ bool RecordCondition::always() const { return greps_.empty() && !level_min_; }
 std::string RecordCondition::text() const {
   std::vector<std::string> lines;
   for (const Grep& grep : greps_) {
-    // RecordAccessor takes "level" and "$level" for the same key.
-    const std::string_view key =
-        grep.key.nested() ? std::string_view(grep.key.text()) : std::string_view(grep.key.key());
     std::string line = "grep ";
-    write_json_string(line, key);
+    write_json_string(line, grep.key_text());
     if (grep.regex) {
       line += " regex ";
       write_json_string(line, grep.regex->text());
@@ -206,13 +221,27 @@ std::string RecordCondition::text() const {
   return text;
 }
 
+std::vector<std::string> RecordCondition::keys() const {
+  std::vector<std::string> keys;
+  for (const Grep& grep : greps_) keys.push_back(grep.key_text());
+  std::ranges::sort(keys);
+  const auto repeated = std::ranges::unique(keys);
+  keys.erase(repeated.begin(), repeated.end());
+  return keys;
+}
+
 void RecordCondition::evaluate(std::span<RecordEntry> records, std::string_view body,
-                               Bitmap& selected) const {
+                               Bitmap& selected, SharedLookups* lookups) const {
   const auto count = static_cast<uint32_t>(records.size());
   selected.reset(count, always());
   if (always()) return;
   if (level_min_) infer_severities(records, body);
   std::vector<Grep::Memory> memories(greps_.size());
+  std::vector<std::span<const std::string_view>> found(greps_.size());
+  for (size_t j = 0; lookups != nullptr && j < greps_.size(); ++j) {
+    if (const auto shared = lookups->find(greps_[j].key_text()); shared != lookups->end())
+      found[j] = shared->second.of(greps_[j].key, records, body);
+  }
   for (uint32_t i = 0; i < count; ++i) {
     RecordEntry& entry = records[i];
     if (level_min_ && entry.severity < *level_min_) continue;
@@ -223,7 +252,12 @@ void RecordCondition::evaluate(std::span<RecordEntry> records, std::string_view 
     };
     bool all = true;
     for (size_t j = 0; all && j < greps_.size(); ++j) {
-      all = greps_[j].matches(record, severity_of, memories[j]);
+      std::optional<std::string_view> value;
+      if (found[j].empty())
+        value = greps_[j].key.find_in_whole(record);
+      else if (found[j][i].data() != nullptr)
+        value = found[j][i];
+      all = greps_[j].matches(value, severity_of, memories[j]);
     }
     if (all) selected.set(i);
   }
@@ -233,7 +267,7 @@ bool RecordCondition::matches(std::string_view record, Severity severity) const 
   if (level_min_ && severity < *level_min_) return false;
   return std::ranges::all_of(greps_, [&](const Grep& grep) {
     Grep::Memory memory;
-    return grep.matches(record, [&] { return severity; }, memory);
+    return grep.matches(grep.key.find_in_whole(record), [&] { return severity; }, memory);
   });
 }
 

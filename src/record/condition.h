@@ -13,6 +13,7 @@
 // Immutable once built; one per thread is not needed. docs/severity.md is the user's page.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -23,12 +24,31 @@
 #include "base/result.h"
 #include "record/bitmap.h"
 #include "record/chunk.h"
+#include "record/record_accessor.h"
 
 namespace noroshi {
 
 // Sets the severity of every record that is NotInferred. Cost: one scan of each record's top-level
 // keys.
 void infer_severities(std::span<RecordEntry> records, std::string_view body);
+
+// Where one key's values are in the records of a chunk, looked up once for every condition that
+// asks: finding a key costs far more than comparing its value.
+class FoundValues {
+ public:
+  // Before the next chunk.
+  void forget() { known_ = false; }
+  // A value for each record, of MessagePack in `body`; with a null pointer where it is missing.
+  [[nodiscard]] std::span<const std::string_view> of(const RecordAccessor& key,
+                                                     std::span<const RecordEntry> records,
+                                                     std::string_view body);
+
+ private:
+  std::vector<std::string_view> values_;
+  bool known_ = false;
+};
+// By RecordCondition::keys(), of those keys that are worth it: several conditions ask for them.
+using SharedLookups = std::map<std::string, FoundValues, std::less<>>;
 
 class RecordCondition {
  public:
@@ -47,11 +67,14 @@ class RecordCondition {
   // One canonical text of all lines, equal exactly if the conditions are: part of a route table's
   // identity.
   [[nodiscard]] std::string text() const;
+  // The keys of its Grep lines, spelt the same for the same key.
+  [[nodiscard]] std::vector<std::string> keys() const;
 
   // Sizes `selected` to the records and sets the bit of each that fulfils the condition. Severities
   // are inferred where needed and remembered in the entries, so that several outputs share the
-  // work.
-  void evaluate(std::span<RecordEntry> records, std::string_view body, Bitmap& selected) const;
+  // work. `lookups`: of this chunk, or null.
+  void evaluate(std::span<RecordEntry> records, std::string_view body, Bitmap& selected,
+                SharedLookups* lookups = nullptr) const;
   // One record alone; `severity` is what infer_severity() says of it.
   [[nodiscard]] bool matches(std::string_view record, Severity severity) const;
 
