@@ -63,6 +63,18 @@ class Bitmap {
       }
     }
   }
+  // Clears every set bit whose keep(index) is false; asks in ascending order.
+  template <typename Keep>
+  void keep_if(Keep&& keep) {
+    for (size_t i = 0; i < words_.size(); ++i) {
+      uint64_t kept = 0;
+      for (uint64_t word = words_[i]; word != 0; word &= word - 1) {
+        const auto bit = static_cast<uint32_t>(std::countr_zero(word));
+        if (keep(static_cast<uint32_t>(i * 64) + bit)) kept |= uint64_t{1} << bit;
+      }
+      words_[i] = kept;
+    }
+  }
   // Word i holds bits 64i … 64i+63, lowest first: what the journal stores.
   [[nodiscard]] std::span<const uint64_t> words() const { return words_; }
   // Takes words read back from storage; surplus bits are cleared. words.size() must be (size + 63)

@@ -38,6 +38,16 @@ TEST(Bitmap, AgreesWithAVectorOfBool) {
     for (uint32_t i = 0; i < size; ++i) vboth[i] = va[i] && vb[i], veither[i] = va[i] || vb[i];
     check(both, vboth);
     check(either, veither);
+    Bitmap kept = a;
+    std::vector<uint32_t> asked;
+    kept.keep_if([&](uint32_t i) {
+      asked.push_back(i);
+      return vb[i];
+    });
+    EXPECT_EQ(kept, both);
+    std::vector<uint32_t> set;
+    a.for_each([&](uint32_t i) { set.push_back(i); });
+    EXPECT_EQ(asked, set);
     Bitmap copy;
     copy.assign(size, a.words());
     EXPECT_EQ(copy, a);

@@ -54,10 +54,9 @@ struct RecordCondition::Grep {
   uint32_t severities = 0;          // bits of the values that are levels; only with a severity key
   std::optional<Regex> regex;
 
-  // From one record to the next: levels repeat, so the answer for the last text is kept.
+  // From one record to the next: levels repeat, so the answer for the last value is kept.
   struct Memory {
-    std::string_view last_text = {};  // in the body of the chunk
-    bool last_known = false;
+    std::string_view last_value = {};  // in the body of the chunk; null: none
     bool last_answer = false;
     std::string json = {};
   };
@@ -67,31 +66,22 @@ struct RecordCondition::Grep {
     return key.nested() ? key.text() : key.key();
   }
 
-  // `value`: of the key in the record.
+  // `value`: of the key in the record; a null pointer where it is missing.
   template <typename SeverityOf>
-  [[nodiscard]] bool matches(const std::optional<std::string_view>& value,
-                             const SeverityOf& severity_of, Memory& memory) const {
-    if (value) {
-      MsgpackToken token;
-      const char* at = value->data();
-      const bool whole = !msgpack_decode::decode(at, at + value->size(), token);
-      if (!whole || (token.type != MsgpackType::String && token.type != MsgpackType::Binary)) {
-        memory.json.clear();
-        const bool written = whole && write_json(memory.json, *value).has_value();
-        const std::string_view text = written ? std::string_view(memory.json) : std::string_view();
-        if (const auto answer = answer_for(text, *value)) return *answer;
-      } else {
-        if (memory.last_known && memory.last_text == token.bytes) return memory.last_answer;
-        if (const auto answer = answer_for(token.bytes, *value)) {
-          memory.last_text = token.bytes, memory.last_known = true, memory.last_answer = *answer;
-          return *answer;
-        }
-      }
-      if (severities == 0) return false;
-      return (severities & severity_bit(severity_of())) != 0;
+  [[nodiscard]] bool matches(std::string_view value, const SeverityOf& severity_of,
+                             Memory& memory) const {
+    if (value.data() == nullptr) return severity_key && matches_severity(severity_of());
+    if (memory.last_value.data() != nullptr && memory.last_value == value)
+      return memory.last_answer;
+    if (const auto answer = answer_for(value, memory.json)) {
+      memory.last_value = value, memory.last_answer = *answer;
+      return *answer;
     }
-    if (!severity_key) return false;
-    const Severity severity = severity_of();
+    return severities != 0 && (severities & severity_bit(severity_of())) != 0;
+  }
+
+ private:
+  [[nodiscard]] bool matches_severity(Severity severity) const {
     if (!regex) return (severities & severity_bit(severity)) != 0;
     // A pattern may be written for either spelling.
     const std::string_view name = to_string(severity);
@@ -101,10 +91,18 @@ struct RecordCondition::Grep {
     return regex->matches(name) || regex->matches({capitals, name.size()});
   }
 
- private:
-  // What follows from the value alone; nothing if it is under a severity key and no level.
-  [[nodiscard]] std::optional<bool> answer_for(std::string_view text,
-                                               std::string_view value) const {
+  // What follows from the value alone; nothing if it is under a severity key and no level. `json`:
+  // memory for its text.
+  [[nodiscard]] std::optional<bool> answer_for(std::string_view value, std::string& json) const {
+    MsgpackToken token;
+    const char* at = value.data();
+    const bool whole = !msgpack_decode::decode(at, at + value.size(), token);
+    std::string_view text = token.bytes;
+    if (!whole || (token.type != MsgpackType::String && token.type != MsgpackType::Binary)) {
+      json.clear();
+      const bool written = whole && write_json(json, value).has_value();
+      text = written ? std::string_view(json) : std::string_view();
+    }
     if (regex) return regex->matches(text);
     for (const std::string& wanted : values) {
       if (equal_ignoring_case(text, wanted)) return true;
@@ -233,33 +231,31 @@ std::vector<std::string> RecordCondition::keys() const {
 void RecordCondition::evaluate(std::span<RecordEntry> records, std::string_view body,
                                Bitmap& selected, SharedLookups* lookups) const {
   const auto count = static_cast<uint32_t>(records.size());
-  selected.reset(count, always());
-  if (always()) return;
-  if (level_min_) infer_severities(records, body);
-  std::vector<Grep::Memory> memories(greps_.size());
-  std::vector<std::span<const std::string_view>> found(greps_.size());
-  for (size_t j = 0; lookups != nullptr && j < greps_.size(); ++j) {
-    if (const auto shared = lookups->find(greps_[j].key_text()); shared != lookups->end())
-      found[j] = shared->second.of(greps_[j].key, records, body);
+  selected.reset(count, !level_min_);
+  if (level_min_) {
+    infer_severities(records, body);
+    for (uint32_t i = 0; i < count; ++i) selected.set(i, records[i].severity >= *level_min_);
   }
-  for (uint32_t i = 0; i < count; ++i) {
-    RecordEntry& entry = records[i];
-    if (level_min_ && entry.severity < *level_min_) continue;
-    const std::string_view record = body.substr(entry.position + entry.metadata_size, entry.size);
-    const auto severity_of = [&] {
-      if (entry.severity == Severity::NotInferred) entry.severity = infer_severity(record);
-      return entry.severity;
-    };
-    bool all = true;
-    for (size_t j = 0; all && j < greps_.size(); ++j) {
-      std::optional<std::string_view> value;
-      if (found[j].empty())
-        value = greps_[j].key.find_in_whole(record);
-      else if (found[j][i].data() != nullptr)
-        value = found[j][i];
-      all = greps_[j].matches(value, severity_of, memories[j]);
+  for (const Grep& grep : greps_) {
+    Grep::Memory memory;
+    std::span<const std::string_view> found;
+    if (lookups != nullptr) {
+      if (const auto shared = lookups->find(grep.key_text()); shared != lookups->end())
+        found = shared->second.of(grep.key, records, body);
     }
-    if (all) selected.set(i);
+    selected.keep_if([&](uint32_t i) {
+      RecordEntry& entry = records[i];
+      const auto record = [&] {
+        return body.substr(entry.position + entry.metadata_size, entry.size);
+      };
+      const auto severity_of = [&] {
+        if (entry.severity == Severity::NotInferred) entry.severity = infer_severity(record());
+        return entry.severity;
+      };
+      const std::string_view value =
+          found.empty() ? grep.key.find_in_whole(record()).value_or(std::string_view()) : found[i];
+      return grep.matches(value, severity_of, memory);
+    });
   }
 }
 
@@ -267,7 +263,8 @@ bool RecordCondition::matches(std::string_view record, Severity severity) const 
   if (level_min_ && severity < *level_min_) return false;
   return std::ranges::all_of(greps_, [&](const Grep& grep) {
     Grep::Memory memory;
-    return grep.matches(grep.key.find_in_whole(record), [&] { return severity; }, memory);
+    const auto value = grep.key.find_in_whole(record).value_or(std::string_view());
+    return grep.matches(value, [&] { return severity; }, memory);
   });
 }
 
