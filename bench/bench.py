@@ -49,6 +49,7 @@ class Case:
     deep: bool = False         # JSON nested six levels deep
     varied: bool = False       # lines that differ as real ones do: gzip has more to do
     outage: bool = False       # the destinations fail until everything was sent
+    cores: int = 1             # the router's; beyond those of the machine's others it shares them with the load
 
 
 CASES = {
@@ -71,6 +72,9 @@ CASES |= {
     "packed-specified-deep": Case(delivery="specified", deep=True),
     "packed-specified-varied": Case(delivery="specified", varied=True),
     "packed-specified-outage": Case(delivery="specified", outage=True),
+    "packed-null-2-cores": Case(cores=2),
+    "packed-specified-2-cores": Case(delivery="specified", cores=2),
+    "message-specified-2-cores": Case("message", "specified", cores=2),
 }
 
 
@@ -150,9 +154,10 @@ def wait_until_idle(pid, seconds=600):
     raise AssertionError(f"the router is still busy after {seconds} s")
 
 
-def run(case, binaries, records, wrapper=("taskset", "-c", str(ROUTER_CORE)), product=None, idle_stop=0, beside=None):
+def run(case, binaries, records, wrapper=None, product=None, idle_stop=0, beside=None):
     """One measurement of CASES[case]. `wrapper` stands before the router's command; `beside` profiles a pid."""
     name, case = case, CASES[case]
+    wrapper = wrapper or ("taskset", "-c", ",".join(map(str, CORES[:case.cores])))
     product = product or Product("noroshi", pathlib.Path(binaries) / "noroshi")
     records = max(1, records * 300 // max(case.size, 300))
     count = min(BUFFER_RECORDS, max(1, records // case.connections))

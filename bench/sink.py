@@ -117,7 +117,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if target := self.headers.get("X-Amz-Target"):
             if target.endswith(".PutLogEvents"):
                 store.put_log_events.append((time.time(), self.headers.get("Content-Encoding"), body))
-            return self.answer(200, b"{}", "application/x-amz-json-1.1")
+            # Fluent Bit takes an answer without it for none, and sends the batch again.
+            return self.answer(200, b"{}", "application/x-amz-json-1.1", [("x-amzn-RequestId", str(store.requests))])
         url = urllib.parse.urlsplit(self.path)
         bucket, _, key = url.path.lstrip("/").partition("/")
         name = "InitiateMultipartUploadResult" if "uploads" in url.query else "CompleteMultipartUploadResult"
