@@ -64,21 +64,23 @@ class Gzip final : public ObjectCompressor {
     const size_t before = out.size();
     // Stored blocks are the worst case: 5 bytes for each 64 KiB.
     const size_t room = piece.size() + piece.size() / 1024 + 1024;
-    out.resize(before + room);
-    isal_deflate_stateless_init(&stream_);
-    stream_.level = kIgzipLevel;
-    stream_.level_buf = level_buffer_.get();
-    stream_.level_buf_size = kIgzipBufferBytes;
-    stream_.gzip_flag = IGZIP_DEFLATE;
-    stream_.flush = FULL_FLUSH;
-    stream_.end_of_stream = 0;
-    stream_.next_in = reinterpret_cast<uint8_t*>(const_cast<char*>(piece.data()));
-    stream_.avail_in = static_cast<uint32_t>(piece.size());
-    stream_.next_out = reinterpret_cast<uint8_t*>(out.data() + before);
-    stream_.avail_out = static_cast<uint32_t>(room);
-    const int result = isal_deflate_stateless(&stream_);
-    CHECK(result == COMP_OK && stream_.avail_in == 0, "ISA-L did not take a block");
-    out.resize(before + room - stream_.avail_out);
+    // Not resize(): clearing the room first would cost as much as a hundredth of the record.
+    out.resize_and_overwrite(before + room, [&](char* to, size_t) {
+      isal_deflate_stateless_init(&stream_);
+      stream_.level = kIgzipLevel;
+      stream_.level_buf = level_buffer_.get();
+      stream_.level_buf_size = kIgzipBufferBytes;
+      stream_.gzip_flag = IGZIP_DEFLATE;
+      stream_.flush = FULL_FLUSH;
+      stream_.end_of_stream = 0;
+      stream_.next_in = reinterpret_cast<uint8_t*>(const_cast<char*>(piece.data()));
+      stream_.avail_in = static_cast<uint32_t>(piece.size());
+      stream_.next_out = reinterpret_cast<uint8_t*>(to + before);
+      stream_.avail_out = static_cast<uint32_t>(room);
+      const int result = isal_deflate_stateless(&stream_);
+      CHECK(result == COMP_OK && stream_.avail_in == 0, "ISA-L did not take a block");
+      return before + room - stream_.avail_out;
+    });
   }
 
   isal_zstream stream_{};
@@ -107,11 +109,12 @@ class Zstd final : public ObjectCompressor {
  private:
   void compress(std::string_view block, std::string& out) {
     const size_t before = out.size();
-    out.resize(before + ZSTD_compressBound(block.size()));
-    const size_t size = ZSTD_compress2(context_.get(), out.data() + before, out.size() - before,
-                                       block.data(), block.size());
-    CHECK(ZSTD_isError(size) == 0, ZSTD_getErrorName(size));
-    out.resize(before + size);
+    out.resize_and_overwrite(before + ZSTD_compressBound(block.size()), [&](char* to, size_t most) {
+      const size_t size =
+          ZSTD_compress2(context_.get(), to + before, most - before, block.data(), block.size());
+      CHECK(ZSTD_isError(size) == 0, ZSTD_getErrorName(size));
+      return before + size;
+    });
   }
 
   std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> context_;
