@@ -3,7 +3,8 @@
 add_library(noroshi_flags INTERFACE)
 target_compile_options(noroshi_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wunused-result -fno-omit-frame-pointer
-  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
+  # Errors in every build: whoever touches a guarded member without its lock has written a race.
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Werror=thread-safety>
   # g++ 12 reports false positives from inlined std::string, std::vector and std::optional code with these.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict -Wno-stringop-overflow -Wno-maybe-uninitialized>
   $<$<BOOL:${NOROSHI_WERROR}>:-Werror>)

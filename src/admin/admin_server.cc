@@ -61,8 +61,8 @@ ServerResponse reload(const AdminContext& context, const ServerRequest& request)
   return answer(400, kJson, body + "}");
 }
 
-ServerResponse metrics(const AdminContext& context, std::string_view path) {
-  const Pipeline& pipeline = context.pipeline;
+ServerResponse metrics(const Pipeline& pipeline, std::string_view path)
+    REQUIRES_SHARED(pipeline.instances_mutex()) {
   const Timestamp now = system_clock().wall();
   MetricFamilies families;
   if (path == "/api/v1/metrics/prometheus") {
@@ -84,7 +84,8 @@ ServerResponse metrics(const AdminContext& context, std::string_view path) {
   return answer(200, kText, render_metric_lines(families.all(), now.time_since_epoch()));
 }
 
-ServerResponse cost(const Pipeline& pipeline, const ServerRequest& request) {
+ServerResponse cost(const Pipeline& pipeline, const ServerRequest& request)
+    REQUIRES_SHARED(pipeline.instances_mutex()) {
   const char* own = std::getenv("AWS_REGION");
   std::string region = own != nullptr ? own : "";
   for (auto& [name, value] : parse_query(request.query())) {
@@ -104,8 +105,8 @@ ServerResponse answer_admin_request(const AdminContext& context, const ServerReq
   const std::string_view path = request.path();
   // Before the hold: the answer comes from the reload itself.
   if (path == "/api/v2/reload") return reload(context, request);
-  const Pipeline::Hold hold = context.pipeline.hold();
   Pipeline& pipeline = context.pipeline;
+  const Pipeline::Hold hold(pipeline.instances_mutex());
   if (path == "/") return answer(200, kJson, about_json());
   if (path == "/api/v1/deliver") {
     if (request.method != "POST") {
@@ -133,7 +134,7 @@ ServerResponse answer_admin_request(const AdminContext& context, const ServerReq
   if (path == "/api/v1/metrics") return answer(200, kJson, metrics_json(pipeline));
   if (path == "/api/v1/metrics/prometheus" || path == "/api/v2/metrics" ||
       path == "/api/v2/metrics/prometheus") {
-    return metrics(context, path);
+    return metrics(pipeline, path);
   }
   if (path == "/api/noroshi/v1/cost") return cost(pipeline, request);
   if (path == "/api/v1/storage") return answer(200, kJson, storage_json(pipeline));

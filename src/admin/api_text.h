@@ -13,14 +13,16 @@ namespace noroshi {
 [[nodiscard]] std::string about_json();
 
 // {"input":{"forward.0":{"records":29,"bytes":726}},"filter":{…},"output":{…}}
-[[nodiscard]] std::string metrics_json(const Pipeline& pipeline);
+[[nodiscard]] std::string metrics_json(const Pipeline& pipeline)
+    REQUIRES_SHARED(pipeline.instances_mutex());
 
 // {"uptime_sec":1,"uptime_hr":"Fluent Bit has been running:  0 day, …"}
 [[nodiscard]] std::string uptime_json(Seconds uptime);
 
 // {"storage_layer":{"chunks":{…}},"input_chunks":{"forward.0":{…}}}. The journal's segments are the
 // chunks; they belong to no input.
-[[nodiscard]] std::string storage_json(const Pipeline& pipeline);
+[[nodiscard]] std::string storage_json(const Pipeline& pipeline)
+    REQUIRES_SHARED(pipeline.instances_mutex());
 
 // {"plugins":{"inputs":["forward",…],"filters":[…],"outputs":[…]}}
 [[nodiscard]] std::string plugins_json(const PluginSet& plugins);

@@ -43,7 +43,8 @@ struct CostFacts {
   Destination cloudwatch_logs = {}, s3 = {};
   uint64_t reloads = 0;  // an output that a reload changed counts from there
 };
-[[nodiscard]] CostFacts take_cost_facts(const Pipeline& pipeline, Timestamp now);
+[[nodiscard]] CostFacts take_cost_facts(const Pipeline& pipeline, Timestamp now)
+    REQUIRES_SHARED(pipeline.instances_mutex());
 
 // JSON: {"measured":{…}, and what `noroshi cost --json` prints}. Errors: Unavailable while there is
 // too little to extrapolate from, with what to wait for; NotFound for an unknown region.

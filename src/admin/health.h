@@ -49,7 +49,8 @@ struct HealthFacts {
   std::string journal_problem = {};
   uint64_t errors = 0, retries_failed = 0;  // Fluent Bit's counters
 };
-[[nodiscard]] HealthFacts take_health_facts(const Pipeline& pipeline);
+[[nodiscard]] HealthFacts take_health_facts(const Pipeline& pipeline)
+    REQUIRES_SHARED(pipeline.instances_mutex());
 
 // Thread-safe.
 class Health {

@@ -40,7 +40,8 @@ struct StatisticsFacts {
   uint64_t resident_bytes = 0;
   bool healthy = true, degraded = false, paused = false;
 };
-[[nodiscard]] StatisticsFacts take_statistics(const Pipeline& pipeline, const HealthStatus& health);
+[[nodiscard]] StatisticsFacts take_statistics(const Pipeline& pipeline, const HealthStatus& health)
+    REQUIRES_SHARED(pipeline.instances_mutex());
 
 class Statistics {
  public:

@@ -225,7 +225,7 @@ std::shared_ptr<CredentialsProvider> make_credentials_chain(const CredentialsOpt
 std::shared_ptr<CredentialsProvider> shared_credentials_chain(const CredentialsOptions& options) {
   using Key = std::tuple<std::string, std::string, std::string, std::string, std::string>;
   static Mutex mutex;
-  static std::map<Key, std::weak_ptr<CredentialsProvider>> providers;
+  static std::map<Key, std::weak_ptr<CredentialsProvider>> providers GUARDED_BY(mutex);
   const Key key{options.profile, options.role_arn, options.external_id, options.sts_endpoint,
                 options.region};
   MutexLock lock(mutex);

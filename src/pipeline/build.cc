@@ -99,12 +99,20 @@ class PipelineBuilder {
     running_.input_routing = route_plan_.resolve(pipeline_->routes_, diagnostics_);
     warn_of_sections_without_effect(document_, diagnostics_);
     if (diagnostics_.has_errors()) return nullptr;
-    if (old_ != nullptr) PipelineReload::match(*old_, *pipeline_);
+    if (old_ != nullptr) PipelineReload::match(*old_, running_, filters_, outputs_);
     make_chain();
+    publish();
     return std::move(pipeline_);
   }
 
  private:
+  void publish() {
+    const WriterLock lock(pipeline_->instances_mutex_);
+    pipeline_->inputs_ = std::move(inputs_);
+    pipeline_->filters_ = std::move(filters_);
+    pipeline_->outputs_ = std::move(outputs_);
+  }
+
   void make_inputs() {
     const std::vector<const Section*> sections = document_.find_all(SectionKind::Input);
     std::map<std::string, int> numbers;
@@ -144,20 +152,20 @@ class PipelineBuilder {
       auto metrics = std::make_unique<InputMetrics>();
       metrics->name = name;
       input_sections_.push_back(section);
-      pipeline_->inputs_.push_back({.metrics = std::move(metrics),
-                                    .plugin = std::string(plugin->name),
-                                    .description = std::move(made->description),
-                                    .section = section_text(*section),
-                                    .uses = pipeline_->running_,
-                                    .name = name,
-                                    .input = std::move(made->input)});
+      inputs_.push_back({.metrics = std::move(metrics),
+                         .plugin = std::string(plugin->name),
+                         .description = std::move(made->description),
+                         .section = section_text(*section),
+                         .uses = pipeline_->running_,
+                         .name = name,
+                         .input = std::move(made->input)});
     }
     if (sections.empty()) diagnostics_.warning({}, "there is no [INPUT]: nothing will be received");
   }
 
   void bind_inputs() {
     for (const ListenerConflict& conflict : running_.listeners.resolve()) {
-      for (InputInstance& input : pipeline_->inputs_) {
+      for (InputInstance& input : inputs_) {
         if (conflict.claim.owner.starts_with(input.metrics->name))
           input.covered_by = conflict.winner.owner;
       }
@@ -176,9 +184,9 @@ class PipelineBuilder {
                       conflict.claim.owner, conflict.winner.owner, conflict.claim.port,
                       conflict.claim.kind, conflict.winner.kind));
     }
-    if (old_ != nullptr) PipelineReload::match_inputs(*old_, *pipeline_);
-    for (size_t i = 0; options_.bind && i < pipeline_->inputs_.size(); ++i) {
-      Input* input = pipeline_->inputs_[i].input.get();
+    if (old_ != nullptr) PipelineReload::match_inputs(*old_, running_.parsers_fingerprint, inputs_);
+    for (size_t i = 0; options_.bind && i < inputs_.size(); ++i) {
+      Input* input = inputs_[i].input.get();
       if (input == nullptr) continue;  // the running one goes on
       const Status bound =
           old_ == nullptr ? input->bind(running_.loop) : PipelineReload::bind(*old_, *input);
@@ -193,8 +201,8 @@ class PipelineBuilder {
   }
 
   SourceLocation where_of_input(std::string_view owner) const {
-    for (size_t i = 0; i < pipeline_->inputs_.size(); ++i) {
-      if (owner.starts_with(pipeline_->inputs_[i].metrics->name)) return input_sections_[i]->where;
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      if (owner.starts_with(inputs_[i].metrics->name)) return input_sections_[i]->where;
     }
     return {};
   }
@@ -271,13 +279,13 @@ class PipelineBuilder {
                                  .match_regex = {},
                                  .filter = make_partial_message({}, system_clock()),
                                  .metrics = metrics.get()});
-      pipeline_->filters_.push_back({std::move(metrics), "partial_message",
-                                     "joins the 16 KiB pieces of Docker's long lines (built in)",
-                                     "*", "built in", nullptr, ""});
+      filters_.push_back({std::move(metrics), "partial_message",
+                          "joins the 16 KiB pieces of Docker's long lines (built in)", "*",
+                          "built in", nullptr, ""});
     }
-    for (size_t i = 0; i < pipeline_->inputs_.size(); ++i) {
+    for (size_t i = 0; i < inputs_.size(); ++i) {
       for (const Section* processor : find_processors(*input_sections_[i], diagnostics_)) {
-        make_processor(*processor, "input " + pipeline_->inputs_[i].metrics->name,
+        make_processor(*processor, "input " + inputs_[i].metrics->name,
                        {.input = static_cast<uint16_t>(i)});
       }
     }
@@ -352,9 +360,8 @@ class PipelineBuilder {
     stage.filter = std::move(made->filter);
     stage.metrics = metrics.get();
     running_.stages.push_back(std::move(stage));
-    pipeline_->filters_.push_back({std::move(metrics), std::string(plugin->name),
-                                   std::move(description), std::move(match), section_text(section),
-                                   pipeline_->running_, owner});
+    filters_.push_back({std::move(metrics), std::string(plugin->name), std::move(description),
+                        std::move(match), section_text(section), pipeline_->running_, owner});
   }
 
   void find_place() {
@@ -445,7 +452,7 @@ class PipelineBuilder {
                                  .match_regex = std::move(matching->regex),
                                  .condition = *std::move(condition),
                                  .processed = !processors.empty()});
-      pipeline_->outputs_.push_back(std::move(instance));
+      outputs_.push_back(std::move(instance));
       for (const Section* processor : processors)
         make_processor(*processor, "output " + name, {.output = index});
     }
@@ -466,14 +473,14 @@ class PipelineBuilder {
       return !text.empty() && text.find_first_not_of('*') == std::string::npos;
     };
     bool claimed = false;
-    for (size_t i = 0; i < pipeline_->outputs_.size(); ++i)
-      claimed = claimed || (pipeline_->outputs_[i].plugin == "null" &&
-                            matches_only(running_.routes[i], is_probe_tag));
+    for (size_t i = 0; i < outputs_.size(); ++i)
+      claimed = claimed ||
+                (outputs_[i].plugin == "null" && matches_only(running_.routes[i], is_probe_tag));
     if (!claimed) return;
     for (size_t i = 0; i < running_.routes.size(); ++i) {
       if (!matches_only(running_.routes[i], is_everything)) continue;
       running_.routes[i].except_tags.emplace_back(kHealthCheckTag);
-      pipeline_->outputs_[i].match += fmt::format(" but {}", kHealthCheckTag);
+      outputs_[i].match += fmt::format(" but {}", kHealthCheckTag);
     }
   }
 
@@ -503,8 +510,8 @@ class PipelineBuilder {
     if (options_.check_only) return;
     running_.route_table.emplace(std::move(running_.routes), std::move(running_.input_routing));
     std::vector<RoutedOutput> outputs;
-    for (size_t i = 0; i < pipeline_->outputs_.size(); ++i) {
-      OutputInstance& instance = pipeline_->outputs_[i];
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+      OutputInstance& instance = outputs_[i];
       const OutputCommon& common = pending_[i].common;
       outputs.push_back({instance.metrics.get(), instance.arrivals});
       DeliverySettings settings{.instance = instance.name,
@@ -524,7 +531,7 @@ class PipelineBuilder {
           *journal(), *instance.metrics, system_clock());
     }
     std::vector<const InputMetrics*> inputs;
-    for (const InputInstance& input : pipeline_->inputs_) inputs.push_back(input.metrics.get());
+    for (const InputInstance& input : inputs_) inputs.push_back(input.metrics.get());
     running_.ingest = std::make_unique<Ingest>(
         old_ == nullptr ? running_.loop : old_->running_->loop, std::move(running_.stages),
         *running_.route_table, *journal(), std::move(inputs), std::move(outputs),
@@ -565,12 +572,16 @@ class PipelineBuilder {
   Pipeline::Running& running_;
   const OwnAddress own_address_{options_.environment, options_.container_names};
   JournalLocation location_;
+  // What the pipeline will have; destroyed in the order of ~Pipeline().
+  std::vector<FilterInstance> filters_;
+  std::vector<InputInstance> inputs_;
+  std::vector<OutputInstance> outputs_;
   std::vector<const Section*> input_sections_;
   std::vector<Document> parser_files_;
   Fingerprint parsers_text_;
   std::vector<ConsumedKey> consumed_keys_;
   std::vector<Pending> pending_;
-  RoutePlan route_plan_;  // its inputs are pipeline_->inputs_, its outputs running_.routes
+  RoutePlan route_plan_;  // its inputs are inputs_, its outputs running_.routes
   std::set<std::string> identities_;
   int input_number_ = 0, filter_number_ = 0, output_number_ = 0;
   bool has_forward_ = false;

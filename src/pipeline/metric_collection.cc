@@ -40,7 +40,8 @@ void add_totals(MetricFamilies& families, std::string_view kind, const Instances
   }
 }
 
-void add_v2_input(const Pipeline& pipeline, const InputInstance& input, MetricFamilies& families) {
+void add_v2_input(const Pipeline& pipeline, const InputInstance& input, MetricFamilies& families)
+    REQUIRES_SHARED(pipeline.instances_mutex()) {
   const MetricLabels name = {{"name", input.metrics->name}};
   // noroshi has no ring buffer, no rate gate and no chunks of an input: these stand still.
   for (const char* one : {"writes", "retries", "retry_failures"}) {
@@ -61,8 +62,8 @@ void add_v2_input(const Pipeline& pipeline, const InputInstance& input, MetricFa
                "1 while inputs stand still because the journal takes nothing.", name, paused);
 }
 
-void add_v2_output(const Pipeline& pipeline, const OutputInstance& output,
-                   MetricFamilies& families) {
+void add_v2_output(const Pipeline& pipeline, const OutputInstance& output, MetricFamilies& families)
+    REQUIRES_SHARED(pipeline.instances_mutex()) {
   const OutputMetrics& metrics = *output.metrics;
   const MetricLabels name = {{"name", metrics.name}};
   for (const char* one : {"total", "busy"}) {
@@ -145,7 +146,7 @@ class PipelineMetrics final : public MetricsSource {
  public:
   explicit PipelineMetrics(const Pipeline& pipeline) : pipeline_(pipeline) {}
   void collect(MetricFamilies& families) const override {
-    const auto hold = pipeline_.hold();
+    const Pipeline::Hold hold(pipeline_.instances_mutex());
     collect_v2(pipeline_, families);
     collect_own(pipeline_, families);
   }

@@ -7,10 +7,9 @@
 #include <string_view>
 
 #include "metrics/metric_family.h"
+#include "pipeline/pipeline.h"
 
 namespace noroshi {
-
-class Pipeline;
 
 // The Fluent Bit whose interface this is, as / and build_info say.
 inline constexpr std::string_view kFluentBitVersion = "5.1.1";
@@ -28,13 +27,16 @@ struct OutputMetrics;
 [[nodiscard]] std::vector<MetricField> v1_fields(const OutputMetrics& output);
 
 // fluentbit_{input,filter,output}_…_total, sorted; the lines that have a timestamp in v1.
-void collect_v1(const Pipeline& pipeline, MetricFamilies& families);
+void collect_v1(const Pipeline& pipeline, MetricFamilies& families)
+    REQUIRES_SHARED(pipeline.instances_mutex());
 // fluentbit_uptime, process_start_time_seconds, fluentbit_build_info: the lines that have none.
 void collect_v1_process(const Pipeline& pipeline, MetricFamilies& families);
 // Everything of /api/v2/metrics.
-void collect_v2(const Pipeline& pipeline, MetricFamilies& families);
+void collect_v2(const Pipeline& pipeline, MetricFamilies& families)
+    REQUIRES_SHARED(pipeline.instances_mutex());
 // noroshi_…, the standard process_ metrics, and what filters count themselves.
-void collect_own(const Pipeline& pipeline, MetricFamilies& families);
+void collect_own(const Pipeline& pipeline, MetricFamilies& families)
+    REQUIRES_SHARED(pipeline.instances_mutex());
 
 // Journal segments, of which Fluent Bit would say "chunks".
 [[nodiscard]] uint64_t count_segments(const Pipeline& pipeline);

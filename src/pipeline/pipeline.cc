@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "base/secrets.h"
 #include "pipeline/metric_collection.h"
@@ -69,7 +70,10 @@ LoadedCheckpoint Pipeline::register_output(const OutputInstance& output) {
   return fresh;
 }
 
+Pipeline::Running& Pipeline::current() const { return newer_ ? *newer_ : *running_; }
+
 void Pipeline::start() {
+  instances_mutex_.reading_as_writer();
   std::vector<LoadedCheckpoint> checkpoints;
   for (const OutputInstance& output : outputs_) checkpoints.push_back(register_output(output));
   if (const auto orphans = journal_->orphan_checkpoints()) {
@@ -87,7 +91,7 @@ void Pipeline::start() {
   for (size_t i = 0; i < outputs_.size(); ++i) outputs_[i].worker->start(checkpoints[i], true);
   running_->sink.set(*running_->ingest);
   running_->ingest->start();
-  for (InputInstance& input : inputs_) input.input->start(running_->sink, *input.metrics);
+  for (const InputInstance& input : inputs_) input.input->start(running_->sink, *input.metrics);
   running_->thread = std::thread([this] {
     running_->loop.run();
     running_->ended.store(true);
@@ -95,35 +99,38 @@ void Pipeline::start() {
 }
 
 void Pipeline::note_dropped(const EntryHead& head) {
-  const Hold held = hold();
-  const RouteTable& routes = *running_->current().route_table;
+  const Hold hold(instances_mutex_);
+  const RouteTable& routes = *current().route_table;
   for (size_t i = 0; i < outputs_.size(); ++i)
     noroshi::note_dropped(head, routes, i, *outputs_[i].account);
 }
 
 void Pipeline::deliver_now() {
-  for (OutputInstance& output : outputs_) output.worker->deliver_now();
+  for (const OutputInstance& output : outputs_) output.worker->deliver_now();
 }
 
 bool Pipeline::ingest_stuck() const {
-  const Ingest* ingest = running_->current().ingest.get();
+  const Ingest* ingest = current().ingest.get();
   const int64_t last = ingest != nullptr ? ingest->last_tick_ns() : 0;
   return last != 0 &&
          system_clock().monotonic().time_since_epoch().count() - last > kIngestStuckAfter.count();
 }
 
 bool Pipeline::paused() const {
-  const Ingest* ingest = running_->current().ingest.get();
+  const Ingest* ingest = current().ingest.get();
   return ingest != nullptr && ingest->paused();
 }
 
 bool Pipeline::inputs_ended() const {
+  instances_mutex_.reading_as_writer();
   return !inputs_.empty() &&
          std::all_of(inputs_.begin(), inputs_.end(),
                      [](const InputInstance& input) { return input.input->ended(); });
 }
 
 ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hurry) {
+  instances_mutex_.reading_as_writer();
+  const std::span<const InputInstance> inputs = inputs_;  // read on the loop while we wait for it
   const Clock& clock = system_clock();
   const Monotonic started = clock.monotonic();
   const Monotonic accept_until = started + grace / 2;
@@ -131,7 +138,7 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
   Monotonic quiet_since = clock.monotonic();
   while (clock.monotonic() < accept_until && !hurry.load()) {
     const bool busy = on_loop(running_->loop, [&] {
-      return std::any_of(inputs_.begin(), inputs_.end(),
+      return std::any_of(inputs.begin(), inputs.end(),
                          [](const InputInstance& input) { return input.input->busy(); });
     });
     if (busy) quiet_since = clock.monotonic();
@@ -139,9 +146,9 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
     std::this_thread::sleep_for(kPollInterval);
   }
   finish_reload();
-  Ingest& ingest = *running_->current().ingest;
+  Ingest& ingest = *current().ingest;
   on_loop(running_->loop, [&] {
-    for (InputInstance& input : inputs_) input.input->close();
+    for (const InputInstance& input : inputs) input.input->close();
     ingest.finish();
   });
   // The loop ends by itself when the last acknowledgement is written and the last socket closed.
@@ -153,14 +160,14 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
   running_->thread.join();
 
   const Monotonic deadline = std::max(started + grace, clock.monotonic() + Milliseconds(100));
-  std::vector<OutputInstance*> order;
-  for (OutputInstance& output : outputs_) order.push_back(&output);
+  std::vector<const OutputInstance*> order;
+  for (const OutputInstance& output : outputs_) order.push_back(&output);
   std::sort(order.begin(), order.end(),
             [](const OutputInstance* left, const OutputInstance* right) {
               return std::pair(left->worker->shutdown_order(), left) <
                      std::pair(right->worker->shutdown_order(), right);
             });
-  for (OutputInstance* output : order) output->worker->drain(deadline);
+  for (const OutputInstance* output : order) output->worker->drain(deadline);
   std::vector<DeliveryWorker*> gone;  // by a reload, with something left to deliver
   if (retiring_) {
     for (Retiring::Output& old : retiring_->outputs) gone.push_back(old.instance.worker.get());
@@ -170,10 +177,10 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
   std::thread hurry_watch([&] {
     while (!drained.load() && !hurry.load()) std::this_thread::sleep_for(kPollInterval);
     if (drained.load()) return;
-    for (OutputInstance* output : order) output->worker->drain(clock.monotonic());
+    for (const OutputInstance* output : order) output->worker->drain(clock.monotonic());
     for (DeliveryWorker* worker : gone) worker->drain(clock.monotonic());
   });
-  for (OutputInstance* output : order) output->worker->join();
+  for (const OutputInstance* output : order) output->worker->join();
   for (DeliveryWorker* worker : gone) worker->join();
   drained.store(true);
   hurry_watch.join();
@@ -190,7 +197,7 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
     report.summary += fmt::format(", {} of them could not be stored", grouped(refused));
   }
   const Monotonic counted_by = clock.monotonic() + kCountLeftMax;
-  for (OutputInstance& output : outputs_) {
+  for (const OutputInstance& output : outputs_) {
     const std::optional<UndeliveredRecords> left = output.worker->left(counted_by);
     const bool nothing_left = left && left->count == 0 && !left->at_least;
     compare_accounts(output, left);
@@ -219,6 +226,7 @@ ShutdownReport Pipeline::shutdown(Nanoseconds grace, const std::atomic<bool>& hu
 }
 
 std::string Pipeline::describe() const {
+  instances_mutex_.reading_as_writer();
   std::string text;
   for (const InputInstance& input : inputs_) {
     text += fmt::format("  input   {:<20} {}\n", input.metrics->name, input.description);

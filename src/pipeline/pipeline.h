@@ -10,18 +10,18 @@
 // connections while parsers are compiled and the journal is recovered. With `check_only` it tries
 // everything and keeps nothing: no socket, no journal.
 //
-// Called from the main thread. The accessors are safe from any thread that has a hold(): a reload
-// replaces what they return.
+// Called from the main thread. What wants instances_mutex() is safe from any thread that has a Hold
+// on it: a reload replaces what the accessors return. clang builds refuse a caller that has none.
 #pragma once
 
 #include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
-#include <shared_mutex>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "config/classic.h"
 #include "config/service.h"
 #include "filter/plugin.h"
@@ -30,7 +30,7 @@
 #include "metrics/metric_family.h"
 #include "metrics/metrics.h"
 #include "output/plugin.h"
-#include "pipeline/delivery.h"
+#include "pipeline/instances.h"
 
 namespace noroshi {
 
@@ -51,33 +51,6 @@ struct BuildOptions {
   // The names of the containers in our ECS task: an output that sends to one of them on our own
   // port sends to us. Asked only where such an output is seen, once the sockets are bound.
   std::function<std::vector<std::string>()> container_names = {};
-};
-
-// What an instance uses stands before it: members are destroyed in reverse.
-struct InputInstance {
-  std::shared_ptr<InputMetrics> metrics;
-  std::string plugin, description;
-  std::string section = {};               // as text: an equal one is kept by a reload
-  std::string covered_by = {};            // the input that listens in its place
-  std::shared_ptr<const void> uses = {};  // the parsers it refers to
-  std::string name = {};                  // forward.0, or the alias
-  std::unique_ptr<Input> input = {};
-};
-struct FilterInstance {
-  std::shared_ptr<FilterMetrics> metrics;
-  std::string plugin, description, match;
-  std::string section = {};
-  std::shared_ptr<const void> uses = {};
-  std::string owner = {};  // of a processor: "input app", "output s3.0"
-};
-struct OutputInstance {
-  std::shared_ptr<OutputMetrics> metrics;
-  std::string plugin, destination, match, condition, identity;
-  std::string section = {};
-  std::string name = {};
-  std::shared_ptr<OutputAccount> account = std::make_shared<OutputAccount>();
-  std::shared_ptr<Arrivals> arrivals = std::make_shared<Arrivals>();
-  std::unique_ptr<DeliveryWorker> worker = {};  // null in a check, and for an inert output
 };
 
 struct ShutdownReport {
@@ -107,29 +80,46 @@ class Pipeline {
   // every output deliver, and reports. `hurry` (a second signal) ends each phase early; the journal
   // keeps the rest.
   [[nodiscard]] ShutdownReport shutdown(Nanoseconds grace, const std::atomic<bool>& hurry);
-  // Sends all open batches now.
-  void deliver_now();
 
   // While it lives, no reload replaces the instances below. Short: an answer's time.
-  using Hold = std::shared_lock<std::shared_mutex>;
-  [[nodiscard]] Hold hold() const { return Hold(instances_mutex_); }
+  //
+  //   const Pipeline::Hold hold(pipeline.instances_mutex());
+  using Hold = ReaderLock;
+  [[nodiscard]] SingleWriterMutex& instances_mutex() const RETURN_CAPABILITY(instances_mutex_) {
+    return instances_mutex_;
+  }
+  // Sends all open batches now.
+  void deliver_now() REQUIRES_SHARED(instances_mutex_);
+  [[nodiscard]] const std::vector<InputInstance>& inputs() const REQUIRES_SHARED(instances_mutex_) {
+    return inputs_;
+  }
+  [[nodiscard]] const std::vector<FilterInstance>& filters() const
+      REQUIRES_SHARED(instances_mutex_) {
+    return filters_;
+  }
+  [[nodiscard]] const std::vector<OutputInstance>& outputs() const
+      REQUIRES_SHARED(instances_mutex_) {
+    return outputs_;
+  }
+  // The ingest loop has not turned for kIngestStuckAfter.
+  [[nodiscard]] bool ingest_stuck() const REQUIRES_SHARED(instances_mutex_);
+  // Inputs stand still because the journal takes nothing.
+  [[nodiscard]] bool paused() const REQUIRES_SHARED(instances_mutex_);
 
-  [[nodiscard]] std::string describe() const;  // the effective pipeline, for check and the log
+  // Any thread: these stay.
+  [[nodiscard]] const Journal* journal() const { return journal_.get(); }
+  [[nodiscard]] Timestamp started() const { return started_; }
+  [[nodiscard]] uint64_t reloads() const { return reloads_.get(); }  // since the start
+
+  // Main thread again: the effective pipeline, for check and the log.
+  [[nodiscard]] std::string describe() const;
   [[nodiscard]] const ServiceOptions& service() const { return service_; }
   // The Log_Level of single instances, by component of the log ("output:s3.1").
   [[nodiscard]] const std::map<std::string, LogLevel, std::less<>>& log_levels() const {
     return log_levels_;
   }
-  [[nodiscard]] const std::vector<InputInstance>& inputs() const { return inputs_; }
-  [[nodiscard]] const std::vector<FilterInstance>& filters() const { return filters_; }
-  [[nodiscard]] const std::vector<OutputInstance>& outputs() const { return outputs_; }
-  [[nodiscard]] const Journal* journal() const { return journal_.get(); }
-  [[nodiscard]] Timestamp started() const { return started_; }
-  [[nodiscard]] uint64_t reloads() const { return reloads_.get(); }  // since the start
-  [[nodiscard]] bool ingest_stuck() const;  // the ingest loop has not turned for kIngestStuckAfter
-  [[nodiscard]] bool paused() const;        // inputs stand still because the journal takes nothing
-  [[nodiscard]] bool inputs_ended()
-      const;  // every input has come to its end (stdin, dummy with Samples)
+  // Every input has come to its end (stdin, dummy with Samples).
+  [[nodiscard]] bool inputs_ended() const;
 
  private:
   friend class PipelineBuilder;
@@ -138,24 +128,29 @@ class Pipeline {
   struct Retiring;
   Pipeline();
   [[nodiscard]] LoadedCheckpoint register_output(const OutputInstance& output);
+  // The swap of a reload. Returns the inputs that shall close.
+  [[nodiscard]] std::vector<Input*> swap_instances(Pipeline& next);
   void finish_reload();  // at once, for a shutdown
+  // What is in effect.
+  [[nodiscard]] Running& current() const REQUIRES_SHARED(instances_mutex_);
   // The journal is about to drop an entry: outputs note how many of its records were theirs. Ingest
   // thread.
   void note_dropped(const EntryHead& head);
 
-  mutable std::shared_mutex instances_mutex_;
+  mutable SingleWriterMutex instances_mutex_;
   ServiceOptions service_;
   std::map<std::string, LogLevel, std::less<>> log_levels_;
   std::unique_ptr<const MetricsSource> metrics_;  // what metric_collection.h collects
-  std::vector<InputInstance> inputs_;
-  std::vector<FilterInstance> filters_;
-  std::vector<OutputInstance> outputs_;
+  std::vector<InputInstance> inputs_ GUARDED_BY(instances_mutex_);
+  std::vector<FilterInstance> filters_ GUARDED_BY(instances_mutex_);
+  std::vector<OutputInstance> outputs_ GUARDED_BY(instances_mutex_);
   std::unique_ptr<Journal> journal_;
   std::vector<std::string> routes_;  // of inputs, for describe()
   std::string journal_description_;
   const Timestamp started_ = system_clock().wall();
   Counter reloads_;
-  std::shared_ptr<Running> running_;
+  std::shared_ptr<Running> running_;  // the first one: it has the loop and its thread
+  std::shared_ptr<Running> newer_ GUARDED_BY(instances_mutex_);  // the last reload's
   std::unique_ptr<Retiring> retiring_;
 };
 

@@ -18,7 +18,7 @@
 
 #include <algorithm>
 #include <map>
-#include <mutex>
+#include <span>
 
 #include "base/log.h"
 #include "net/socket_handover.h"
@@ -57,11 +57,12 @@ std::string section_text(const Section& section) {
   return text;
 }
 
-void PipelineReload::match_inputs(const Pipeline& old, Pipeline& next) {
-  const bool same_parsers =
-      old.running_->current().parsers_fingerprint == next.running_->parsers_fingerprint;
+void PipelineReload::match_inputs(const Pipeline& old, uint64_t parsers_fingerprint,
+                                  std::vector<InputInstance>& next) {
+  old.instances_mutex_.reading_as_writer();
+  const bool same_parsers = old.current().parsers_fingerprint == parsers_fingerprint;
   std::vector<const InputInstance*> taken;
-  for (InputInstance& input : next.inputs_) {
+  for (InputInstance& input : next) {
     for (const InputInstance& running : old.inputs_) {
       if (running.plugin != input.plugin || running.section != input.section ||
           running.covered_by != input.covered_by || std::ranges::count(taken, &running) > 0) {
@@ -78,7 +79,7 @@ void PipelineReload::match_inputs(const Pipeline& old, Pipeline& next) {
       break;
     }
   }
-  for (InputInstance& input : next.inputs_) {
+  for (InputInstance& input : next) {
     if (input.input == nullptr) continue;
     for (const InputInstance& running : old.inputs_) {
       const bool same = running.plugin == input.plugin && running.name == input.name;
@@ -87,16 +88,18 @@ void PipelineReload::match_inputs(const Pipeline& old, Pipeline& next) {
   }
 }
 
-void PipelineReload::match(const Pipeline& old, Pipeline& next) {
-  const bool same_parsers =
-      old.running_->current().parsers_fingerprint == next.running_->parsers_fingerprint;
-  for (FilterInstance& filter : next.filters_) {
+void PipelineReload::match(const Pipeline& old, Pipeline::Running& next,
+                           std::vector<FilterInstance>& filters,
+                           std::vector<OutputInstance>& outputs) {
+  old.instances_mutex_.reading_as_writer();
+  const bool same_parsers = old.current().parsers_fingerprint == next.parsers_fingerprint;
+  for (FilterInstance& filter : filters) {
     for (const FilterInstance& running : old.filters_) {
       if (running.metrics->name != filter.metrics->name || running.plugin != filter.plugin)
         continue;
       if (running.section != filter.section || running.owner != filter.owner || !same_parsers)
         continue;
-      for (FilterStage& stage : next.running_->stages) {
+      for (FilterStage& stage : next.stages) {
         if (stage.metrics == filter.metrics.get()) stage.metrics = running.metrics.get();
       }
       filter.metrics = running.metrics;
@@ -104,7 +107,7 @@ void PipelineReload::match(const Pipeline& old, Pipeline& next) {
       break;
     }
   }
-  for (OutputInstance& output : next.outputs_) {
+  for (OutputInstance& output : outputs) {
     for (const OutputInstance& running : old.outputs_) {
       if (running.identity != output.identity) continue;
       output.metrics = running.metrics;
@@ -147,9 +150,11 @@ JournalLocation PipelineReload::location(const Pipeline& old, const JournalLocat
 }
 
 bool PipelineReload::goes_on(const Pipeline& old, size_t i, const Pipeline& next, size_t j) {
+  old.instances_mutex_.reading_as_writer();
+  next.instances_mutex_.reading_as_writer();
   const OutputInstance& before = old.outputs_[i];
   const OutputInstance& after = next.outputs_[j];
-  const RouteTable& routes = *old.running_->current().route_table;
+  const RouteTable& routes = *old.current().route_table;
   const RouteTable& new_routes = *next.running_->route_table;
   // With routes of inputs an output's selection depends on more than its own section.
   if ((routes.needs_inputs() || new_routes.needs_inputs()) && routes.id() != new_routes.id())
@@ -163,10 +168,12 @@ bool Pipeline::reload(const Document& document, const BuildOptions& options,
   const std::unique_ptr<Pipeline> next =
       PipelineReload::build(document, options, diagnostics, *this);
   if (next == nullptr) return false;
-  const std::shared_ptr<Running> replaced_running = running_->newer;  // owns `before`, to the end
-  Running& before = running_->current();
+  instances_mutex_.reading_as_writer();
+  next->instances_mutex_.reading_as_writer();
+  const std::shared_ptr<Running> replaced_running = newer_;  // owns `before`, to the end
+  Running& before = current();
   Running& after = *next->running_;
-  for (FilterInstance& filter : next->filters_) {
+  for (const FilterInstance& filter : next->filters_) {
     for (const FilterInstance& running : filters_) {
       const bool same_name = running.metrics->name == filter.metrics->name;
       if (same_name && running.plugin == filter.plugin && running.metrics != filter.metrics)
@@ -181,62 +188,19 @@ bool Pipeline::reload(const Document& document, const BuildOptions& options,
     // What it finds in the journal, and what is routed until its worker runs, nobody tells apart.
     if (checkpoints.contains(output.identity)) output.account->set_inexact();
   }
+  const std::span<const InputInstance> new_inputs = next->inputs_;
   on_loop(running_->loop, [&] {
     before.ingest->hand_over(*after.ingest);
     running_->sink.set(*after.ingest);
     after.ingest->start();
-    for (InputInstance& input : next->inputs_) {
+    for (const InputInstance& input : new_inputs) {
       if (input.input) input.input->start(running_->sink, *input.metrics);
     }
   });
 
-  if (retiring_ == nullptr) retiring_ = std::make_unique<Retiring>();
   const Monotonic now = system_clock().monotonic();
   const Offset end = journal_->appended_offset();
-  std::vector<Input*> closing;
-  {
-    const std::unique_lock lock(instances_mutex_);
-    for (InputInstance& input : next->inputs_) {
-      if (input.input == nullptr) {
-        const auto running = std::ranges::find(inputs_, input.metrics, &InputInstance::metrics);
-        input.input = std::move(running->input);
-        input.uses = running->uses;
-      }
-      input.metrics->name = input.name;
-    }
-    for (InputInstance& input : inputs_) {
-      if (input.input == nullptr) continue;
-      closing.push_back(input.input.get());
-      retiring_->inputs.push_back(std::move(input));
-    }
-    for (size_t j = 0; j < next->outputs_.size(); ++j) {
-      OutputInstance& output = next->outputs_[j];
-      const auto running = std::ranges::find(outputs_, output.identity, &OutputInstance::identity);
-      if (running == outputs_.end()) continue;
-      const auto i = static_cast<size_t>(running - outputs_.begin());
-      if (PipelineReload::goes_on(*this, i, *next, j)) {
-        output.worker = std::move(running->worker);
-        output.worker->set_routes(
-            std::shared_ptr<const RouteTable>(next->running_, &*after.route_table), j);
-      }
-      output.metrics->name = output.name;
-    }
-    for (OutputInstance& output : outputs_) {
-      // One that never started waits for its predecessor, as its successor will.
-      if (output.worker == nullptr || !output.worker->started()) continue;
-      const bool replaced =
-          std::ranges::count(next->outputs_, output.identity, &OutputInstance::identity) > 0;
-      retiring_->outputs.push_back({std::move(output), replaced});
-    }
-    inputs_ = std::move(next->inputs_);
-    filters_ = std::move(next->filters_);
-    outputs_ = std::move(next->outputs_);
-    routes_ = std::move(next->routes_);
-    service_ = next->service_;
-    log_levels_ = next->log_levels_;
-    running_->newer = next->running_;
-    reloads_.add();
-  }
+  const std::vector<Input*> closing = swap_instances(*next);
   before.ingest.reset();  // nothing refers to it any more
 
   retiring_->inputs_until = now + kCloseDeadline;
@@ -267,7 +231,55 @@ bool Pipeline::reload(const Document& document, const BuildOptions& options,
   return true;
 }
 
+std::vector<Input*> Pipeline::swap_instances(Pipeline& next) {
+  if (retiring_ == nullptr) retiring_ = std::make_unique<Retiring>();
+  std::vector<Input*> closing;
+  const WriterLock lock(instances_mutex_), next_lock(next.instances_mutex_);
+  for (InputInstance& input : next.inputs_) {
+    if (input.input == nullptr) {
+      const auto running = std::ranges::find(inputs_, input.metrics, &InputInstance::metrics);
+      input.input = std::move(running->input);
+      input.uses = running->uses;
+    }
+    input.metrics->name = input.name;
+  }
+  for (InputInstance& input : inputs_) {
+    if (input.input == nullptr) continue;
+    closing.push_back(input.input.get());
+    retiring_->inputs.push_back(std::move(input));
+  }
+  for (size_t j = 0; j < next.outputs_.size(); ++j) {
+    OutputInstance& output = next.outputs_[j];
+    const auto running = std::ranges::find(outputs_, output.identity, &OutputInstance::identity);
+    if (running == outputs_.end()) continue;
+    const auto i = static_cast<size_t>(running - outputs_.begin());
+    if (PipelineReload::goes_on(*this, i, next, j)) {
+      output.worker = std::move(running->worker);
+      output.worker->set_routes(
+          std::shared_ptr<const RouteTable>(next.running_, &*next.running_->route_table), j);
+    }
+    output.metrics->name = output.name;
+  }
+  for (OutputInstance& output : outputs_) {
+    // One that never started waits for its predecessor, as its successor will.
+    if (output.worker == nullptr || !output.worker->started()) continue;
+    const bool replaced =
+        std::ranges::count(next.outputs_, output.identity, &OutputInstance::identity) > 0;
+    retiring_->outputs.push_back({std::move(output), replaced});
+  }
+  inputs_ = std::move(next.inputs_);
+  filters_ = std::move(next.filters_);
+  outputs_ = std::move(next.outputs_);
+  routes_ = std::move(next.routes_);
+  service_ = next.service_;
+  log_levels_ = next.log_levels_;
+  newer_ = next.running_;
+  reloads_.add();
+  return closing;
+}
+
 bool Pipeline::settle_reload() {
+  instances_mutex_.reading_as_writer();
   if (retiring_ == nullptr) return false;
   const Monotonic now = system_clock().monotonic();
   if (!retiring_->inputs.empty()) {
@@ -277,12 +289,13 @@ bool Pipeline::settle_reload() {
       });
     });
   }
+  const std::span<const OutputInstance> outputs = outputs_;
   std::erase_if(retiring_->outputs, [&](Retiring::Output& old) {
     DeliveryWorker& worker = *old.instance.worker;
     if (!worker.finished()) return false;
     worker.join();
-    const auto heir = std::ranges::find(outputs_, old.instance.identity, &OutputInstance::identity);
-    if (heir != outputs_.end()) {
+    const auto heir = std::ranges::find(outputs, old.instance.identity, &OutputInstance::identity);
+    if (heir != outputs.end()) {
       if (!heir->worker->started()) heir->worker->start(register_output(*heir));
       return true;
     }

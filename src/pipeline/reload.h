@@ -23,9 +23,11 @@ class PipelineReload {
                                                        Diagnostics& diagnostics, Pipeline& old);
 
   // Inputs of `next` that are those of `old` lose their new object and share the old metrics.
-  static void match_inputs(const Pipeline& old, Pipeline& next);
+  static void match_inputs(const Pipeline& old, uint64_t parsers_fingerprint,
+                           std::vector<InputInstance>& next);
   // Filters that go on as they are, and outputs of the same identity, share the old metrics.
-  static void match(const Pipeline& old, Pipeline& next);
+  static void match(const Pipeline& old, Pipeline::Running& next,
+                    std::vector<FilterInstance>& filters, std::vector<OutputInstance>& outputs);
   [[nodiscard]] static Status bind(Pipeline& old, Input& input);
   // The journal stays where it is: says so if `found` is elsewhere.
   [[nodiscard]] static JournalLocation location(const Pipeline& old, const JournalLocation& found,

@@ -35,8 +35,8 @@ class SinkSwitch final : public ChunkSink {
   std::atomic<Ingest*> current_{nullptr};
 };
 
-// The first one has the loop and its thread for good; a reload makes another one, of which only
-// what the configuration describes is used.
+// The first one has the loop and its thread for good; a reload makes another one (newer_), of which
+// only what the configuration describes is used.
 struct Pipeline::Running {
   boost::asio::io_context loop{1};  // one thread: the ingest thread
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running{
@@ -55,10 +55,6 @@ struct Pipeline::Running {
   JournalLocation location;
   SinkSwitch sink;
   uint64_t parsers_fingerprint = 0;  // of all parsers, to see whether a reload changes one
-  std::shared_ptr<Running> newer;    // the last reload's
-
-  // What is in effect.
-  [[nodiscard]] Running& current() { return newer ? *newer : *this; }
 };
 
 // An output or input of an earlier configuration that is still finishing.

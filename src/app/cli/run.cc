@@ -103,9 +103,19 @@ void apply_log_options(const ServiceOptions& service, int verbosity) {
 }
 
 void print_statistics(Statistics& statistics, const Pipeline& pipeline, const Health& health) {
-  const std::string line = statistics.line(take_statistics(pipeline, health.status()));
+  StatisticsFacts facts;
+  {
+    const Pipeline::Hold hold(pipeline.instances_mutex());
+    facts = take_statistics(pipeline, health.status());
+  }
+  const std::string line = statistics.line(facts);
   // A standard error that cannot be written has nowhere to report that to.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+void observe(Health& health, const Pipeline& pipeline) {
+  const Pipeline::Hold hold(pipeline.instances_mutex());
+  health.observe(take_health_facts(pipeline));
 }
 
 // Reads the configuration again and puts it in the place of what runs. A bad one changes nothing.
@@ -175,7 +185,7 @@ int run_until_signal(const RunArguments& arguments, const std::function<void()>&
   Statistics statistics(statistics_interval());
   int signal = 0;
   while (signal == 0 && !pipeline->inputs_ended()) {
-    health.observe(take_health_facts(*pipeline));
+    observe(health, *pipeline);
     if (statistics.due()) print_statistics(statistics, *pipeline, health);
     const bool settling = pipeline->settle_reload();
     signal = next_signal(signals, settling ? kSettlingInterval : kObserveInterval);
