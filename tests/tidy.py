@@ -7,6 +7,7 @@
 - public headers stay under 170 lines (the slow references of tests, *reference*.h, apart), sources under 800 (a longer file is two things in one room)
 - no folder is called utils, common or helpers; no "event" for a record; no notes to oneself
 - every header begins with what it is and has #pragma once
+- mutexes, locks and condition variables are those of src/base/mutex.h, which clang's thread-safety analysis understands
 - every plugin folder has its README
 """
 
@@ -17,6 +18,9 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEADER_LINES_MAX, SOURCE_LINES_MAX = 170, 800
+ANNOTATED_MUTEXES = pathlib.Path("src/base/mutex.h")
+BARE_MUTEX = re.compile(r"\b(std|boost)::((recursive_|shared_|timed_)*mutex|lock_guard|unique_lock|shared_lock|scoped_lock|"
+                        r"condition_variable(_any)?)\b|\bpthread_(mutex|rwlock|cond|spin)_")
 
 breaches = []
 
@@ -80,6 +84,8 @@ def main():
         for number, line in enumerate(lines, 1):
             if re.search(r"\b(TODO|FIXME|XXX)\b", line):
                 breach(path, number, "a note to oneself: do it, or open an issue")
+            if path != ANNOTATED_MUTEXES and (bare := BARE_MUTEX.search(line)):
+                breach(path, number, f"{bare[0]}: the compiler cannot see what it guards; take the types of {ANNOTATED_MUTEXES}")
     for kind in ("input", "filter", "output"):
         for folder in sorted({path.parent for path in files if path.match(f"src/{kind}/*/*.cc")}):
             if folder / "README.md" not in files:
