@@ -11,7 +11,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
-from harness import ForwardClient, entry, new_ack_id, packed_forward
+from harness import PATIENCE, ForwardClient, entry, new_ack_id, packed_forward
 
 # One record in twenty is an error: the share the specification counts with.
 LEVELS = ["INFO"] * 17 + ["DEBUG", "WARNING", "ERROR"]
@@ -48,7 +48,7 @@ class Load:
     def stop(self):
         """Returns when everything sent is acknowledged."""
         self._stop.set()
-        self._thread.join(120)
+        self._thread.join(120 * PATIENCE)
         if self._thread.is_alive():
             raise AssertionError("the router acknowledges no more")
         if self.failure:

@@ -9,7 +9,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
-from harness import BIN, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, wait_for
+from harness import BIN, PATIENCE, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, wait_for
 
 CONFIG = """
 [SERVICE]
@@ -76,7 +76,7 @@ class Replay(SystemTest):
     def replay(self, *arguments, to=None):
         done = subprocess.run([str(BIN / "noroshi"), "journal", "replay-dead-letters", *map(str, arguments), "--to",
                                to or f"127.0.0.1:{self.port}", "--timeout", "20"], capture_output=True, text=True,
-                              timeout=60)
+                              timeout=60 * PATIENCE)
         return done.returncode, done.stdout, done.stderr
 
     def test_refused_kept_replayed_delivered(self):
@@ -126,7 +126,7 @@ class Replay(SystemTest):
         self.send_and_lose(COUNT)
         before = self.letters.read_text()
         done = subprocess.run([str(BIN / "noroshi"), "journal", "replay-dead-letters", str(self.letters), "--to",
-                               f"127.0.0.1:{free_port()}", "--timeout", "1"], capture_output=True, text=True, timeout=30)
+                               f"127.0.0.1:{free_port()}", "--timeout", "1"], capture_output=True, text=True, timeout=30 * PATIENCE)
         self.assertEqual(done.returncode, 1)
         self.assertIn("20 sent, 0 acknowledged; the file stays", done.stdout)
         self.assertEqual(self.letters.read_text(), before)

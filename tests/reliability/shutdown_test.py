@@ -17,7 +17,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from load import LEVELS, Load, docker_record, line
-from harness import SystemTest, event_time, fetch, free_port, wait_for
+from harness import PATIENCE, SystemTest, event_time, fetch, free_port, wait_for
 
 import msgpack
 
@@ -105,8 +105,8 @@ class Stops(SystemTest):
         time.sleep(1)  # they go on writing: the last words of the application
         for client in clients:
             client.halt.set()
-            client.join(30)
-        status = router.wait(60)
+            client.join(30 * PATIENCE)
+        status = router.wait(60 * PATIENCE)
         last = self.log_of("router").splitlines()[-1]
         self.assertEqual(status, 0, last)
         numbers = [number for client in clients for number in client.numbers()]
@@ -122,7 +122,7 @@ class Stops(SystemTest):
         status, last = self.stop_router(router)
         for client in clients:
             client.halt.set()
-            client.join(30)
+            client.join(30 * PATIENCE)
         self.assertEqual(status, 0, last)
         router = self.start_router(self.config, self.admin)
         status, after = self.stop_router(router)
@@ -145,7 +145,7 @@ class Stops(SystemTest):
         time.sleep(1)
         began = time.monotonic()
         status, last = self.stop_router(router)
-        self.assertLess(time.monotonic() - began, 6, last)
+        self.assertLess(time.monotonic() - began, 6 * PATIENCE, last)
         self.assertEqual(status, 0, last)
         self.assertIn(f" left in {self.directory}/state/journal", last)
         self.heal()
@@ -164,7 +164,7 @@ class Stops(SystemTest):
         time.sleep(0.3)
         began = time.monotonic()
         status, last = self.stop_router(router)
-        self.assertLess(time.monotonic() - began, 2, last)
+        self.assertLess(time.monotonic() - began, 2 * PATIENCE, last)
         self.assertEqual(status, 0, last)
         self.heal()
         router = self.start_router(self.config, self.admin)

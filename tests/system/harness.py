@@ -3,6 +3,7 @@
 NOROSHI_BIN_DIR says where the programs are. Every process started here is killed at the end of its test.
 """
 
+import atexit
 import base64
 import contextlib
 import gzip
@@ -28,9 +29,28 @@ import msgpack
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("NOROSHI_BIN_DIR", ROOT / "build/release/bin"))
 SPECIFIED_CONFIG = ROOT / "cdk/docker/fluent-bit/fluent-bit.conf"
-# The programs are built with a sanitizer, whose own memory is not theirs: limits on memory do not hold then.
+# The programs are built with a sanitizer (tests/CMakeLists.txt says so): they are several times slower, and its memory
+# is not theirs. Limits on memory do not hold then, and whatever is waited for has PATIENCE times as long.
 SANITIZED = "NOROSHI_SANITIZED" in os.environ
+PATIENCE = 5 if SANITIZED else 1
 REGION, BUCKET, GROUP = "ap-northeast-1", "backend-logs", "/ecs/backend/errors"
+
+
+# What sanitizers of all programs report, also of those that a test kills: a file each.
+REPORTS = pathlib.Path(tempfile.mkdtemp(prefix="noroshi-sanitizer-")) if SANITIZED else None
+if SANITIZED:
+    atexit.register(shutil.rmtree, REPORTS, ignore_errors=True)
+    for name in ("ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"):
+        os.environ[name] = f"{os.environ.get(name, '')}:log_path={REPORTS}/report:print_stacktrace=1"
+
+
+def take_reports():
+    """What sanitizers have found since the last call, as text."""
+    found = []
+    for path in sorted(REPORTS.iterdir()) if SANITIZED else []:
+        found.append(f"{path.name}:\n{path.read_text(errors='replace')}")
+        path.unlink()
+    return "\n".join(found)
 
 
 def free_port():
@@ -42,20 +62,20 @@ def free_port():
 def fetch(url, data=None, method=None):
     request = urllib.request.Request(url, data=data, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=10 * PATIENCE) as response:
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
 
 
 def wait_for(what, condition, seconds=30):
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
             if value := condition():
                 return value
         time.sleep(0.02)
-    raise AssertionError(f"{what} did not happen within {seconds} s")
+    raise AssertionError(f"{what} did not happen within {seconds * PATIENCE} s")
 
 
 class SystemTest(unittest.TestCase):
@@ -70,6 +90,7 @@ class SystemTest(unittest.TestCase):
                 process.kill()
                 process.wait()
         shutil.rmtree(self.directory, ignore_errors=True)
+        self.assertEqual(take_reports(), "", "a sanitizer found something")
 
     def spawn(self, name, command, environment=None, **arguments):
         with open(self.directory / f"{name}.log", "ab") as log:
@@ -132,7 +153,7 @@ class SystemTest(unittest.TestCase):
 
     def stop_router(self, process, seconds=60):
         process.send_signal(signal.SIGTERM)
-        status = process.wait(seconds)
+        status = process.wait(seconds * PATIENCE)
         lines = self.log_of("router").splitlines()
         # Per output: recovered + routed = delivered + dropped + left (src/pipeline/accounting.h).
         self.assertEqual([line for line in lines if "accounting differs" in line], [])
@@ -163,7 +184,7 @@ class ForwardClient:
     """A client of the Forward protocol that waits for acks, as fluentd's out_forward does."""
 
     def __init__(self, port, timeout=30):
-        self.port, self.timeout = port, timeout
+        self.port, self.timeout = port, timeout * PATIENCE
         self.connect()
 
     def connect(self):
@@ -215,5 +236,8 @@ def run_tests():
         suite = unittest.defaultTestLoader.loadTestsFromNames(sys.argv[1:], module)
     result = unittest.TextTestRunner(verbosity=2).run(suite)
     failed = len(result.failures) + len(result.errors)
+    if reports := take_reports():
+        print(f"a sanitizer found something:\n{reports}")
+        failed += 1
     print(f"{result.testsRun - failed} passed, {failed} failed")
     sys.exit(1 if failed or result.testsRun == 0 else 0)

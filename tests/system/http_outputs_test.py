@@ -13,7 +13,7 @@ import urllib.request
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from harness import ForwardClient, SystemTest, entry, free_port, new_ack_id, packed_forward, run_tests, wait_for
+from harness import PATIENCE, ForwardClient, SystemTest, entry, free_port, new_ack_id, packed_forward, run_tests, wait_for
 
 RECORDS = 2000
 
@@ -244,7 +244,7 @@ class HttpOutputs(SystemTest):
                 values.add(key="l").value.array_value.values.add().int_value = 1 << 62
         post = urllib.request.Request(f"http://127.0.0.1:{port}/v1/logs", sent.SerializeToString(),
                                       {"Content-Type": "application/x-protobuf"})
-        with urllib.request.urlopen(post, timeout=10) as answer:
+        with urllib.request.urlopen(post, timeout=10 * PATIENCE) as answer:
             self.assertEqual(answer.status, 200)
         wait_for("the logs", lambda: server.bodies, 30)
         self.stop_router(router)

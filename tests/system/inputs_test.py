@@ -12,7 +12,7 @@ import subprocess
 import time
 import unittest
 
-from harness import SystemTest, fetch, free_port, wait_for
+from harness import PATIENCE, SystemTest, fetch, free_port, wait_for
 
 
 def sections(*each):
@@ -49,7 +49,8 @@ class Inputs(SystemTest):
             (r for r in self.records() if all(fields[key] in str(r.get(key)) for key in fields)), None), 15)
 
     def run_client(self, *command, **arguments):
-        return subprocess.run([str(part) for part in command], timeout=20, check=True, capture_output=True, **arguments)
+        return subprocess.run([str(part) for part in command], timeout=20 * PATIENCE, check=True,
+                              capture_output=True, **arguments)
 
 
 class RealClients(Inputs):
@@ -99,7 +100,7 @@ class RealClients(Inputs):
         self.start({"Name": "tcp", "Listen": "127.0.0.1", "Port": port})
         started = time.monotonic()
         self.run_client("busybox", "nc", "127.0.0.1", port, input=b'{"health check": "nc"}\n')
-        self.assertLess(time.monotonic() - started, 2)
+        self.assertLess(time.monotonic() - started, 2 * PATIENCE)
         self.wait_for_record(**{"health check": "nc"})
 
 

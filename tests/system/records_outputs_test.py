@@ -11,7 +11,7 @@ import urllib.request
 import boto3
 import botocore.exceptions
 
-from harness import REGION, ForwardClient, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, run_tests, wait_for
+from harness import PATIENCE, REGION, ForwardClient, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, run_tests, wait_for
 
 
 class RecordsTest(SystemTest):
@@ -27,13 +27,13 @@ class RecordsTest(SystemTest):
 
     def fault(self, **members):
         request = urllib.request.Request(f"{self.endpoint}/_localaws/faults", json.dumps(members).encode())
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=10 * PATIENCE) as answer:
             return json.load(answer)["id"]
 
     def taken(self, service, stream):
         """What the stream took, decoded, in order."""
         url = f"{self.endpoint}/_localaws/records?service={service}&stream={stream}&limit=100000"
-        with urllib.request.urlopen(url, timeout=30) as answer:
+        with urllib.request.urlopen(url, timeout=30 * PATIENCE) as answer:
             return [base64.b64decode(json.loads(line)["data"]).decode() for line in answer]
 
     def kinesis_records(self, stream):

@@ -7,7 +7,7 @@ import threading
 import time
 import unittest
 
-from harness import SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, wait_for
+from harness import PATIENCE, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, wait_for
 
 S3 = """
 [OUTPUT]
@@ -48,7 +48,7 @@ class Load(threading.Thread):
 
     def stop(self):
         self.stopping = True
-        self.join(30)
+        self.join(30 * PATIENCE)
         self.client.close()
         if self.failure:
             raise self.failure
@@ -236,7 +236,7 @@ class Reload(SystemTest):
             time.sleep(0.2)
             self.assertTrue(socket_path.is_socket(), "the old listener took the file along")
         stopping = True
-        thread.join(30)
+        thread.join(30 * PATIENCE)
         self.assertEqual(refused, [])
         self.assertGreater(len(numbers), 20)
         self.stop()
