@@ -15,17 +15,27 @@ if(NOROSHI_SANITIZE)
   target_link_options(noroshi_flags INTERFACE -fsanitize=${NOROSHI_SANITIZE})
 endif()
 if(NOROSHI_FUZZ)
-  target_compile_options(noroshi_flags INTERFACE -fsanitize=fuzzer-no-link)
+  # Of UBSan without what costs a third of the time to compile and finds least: the asan build has it, and tries the corpus.
+  target_compile_options(noroshi_flags INTERFACE -fsanitize=fuzzer-no-link -fno-sanitize=vptr,null,alignment,object-size)
+  execute_process(COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/fuzz/needed_sources.py
+    OUTPUT_VARIABLE NOROSHI_FUZZ_SOURCES COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX REPLACE "[^\n]+_fuzz.cc\n?" "" NOROSHI_FUZZ_SOURCES "${NOROSHI_FUZZ_SOURCES}")
+  string(REPLACE "\n" ";" NOROSHI_FUZZ_SOURCES "${NOROSHI_FUZZ_SOURCES}")
+  list(TRANSFORM NOROSHI_FUZZ_SOURCES PREPEND ${CMAKE_SOURCE_DIR}/)
 endif()
 # lld links these programs several times faster than the default linker.
 target_link_options(noroshi_flags INTERFACE -fuse-ld=lld)
 
 include(GoogleTest)
 
+# Every *_fuzz.cc, and nothing that they do not need.
+add_custom_target(fuzz_targets)
+
 # noroshi_component(name [DIRECTORY dir] [LIBRARIES …])
 # Library noroshi_<name> of all sources in src/<name>/ (recursively), <name>_test of its *_test.cc, with
 # NOROSHI_BENCH <name>_bench of its *_bench.cc, and one program per *_fuzz.cc: with NOROSHI_FUZZ libFuzzer's, otherwise one
-# that replays the corpus (fuzz/replay_main.cc), as a test. main.cc belongs to noroshi_program().
+# that replays the corpus (fuzz/replay_main.cc), as a test. main.cc belongs to noroshi_program(). With NOROSHI_FUZZ there is
+# nothing else: no test, and of the library only what a fuzz target needs (fuzz/needed_sources.py).
 function(noroshi_component name)
   cmake_parse_arguments(arg "" "DIRECTORY" "LIBRARIES" ${ARGN})
   if(NOT arg_DIRECTORY)
@@ -41,6 +51,11 @@ function(noroshi_component name)
   set(fuzzers ${all})
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
 
+  if(NOROSHI_FUZZ)
+    set(unneeded ${sources})
+    list(REMOVE_ITEM unneeded ${NOROSHI_FUZZ_SOURCES})
+    list(REMOVE_ITEM sources ${unneeded} nothing)
+  endif()
   if(sources)
     add_library(noroshi_${name} STATIC ${sources})
     target_link_libraries(noroshi_${name} PUBLIC noroshi_flags ${arg_LIBRARIES})
@@ -48,7 +63,7 @@ function(noroshi_component name)
     add_library(noroshi_${name} INTERFACE)
     target_link_libraries(noroshi_${name} INTERFACE noroshi_flags ${arg_LIBRARIES})
   endif()
-  if(tests)
+  if(tests AND NOT NOROSHI_FUZZ)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE noroshi_${name} GTest::gmock GTest::gtest GTest::gtest_main)
     # Only tests know where the sources are: the path would keep two checkouts from sharing ccache's results.
@@ -64,6 +79,7 @@ function(noroshi_component name)
     cmake_path(GET source STEM stem)
     add_executable(${stem} ${source})
     target_link_libraries(${stem} PRIVATE noroshi_${name})
+    add_dependencies(fuzz_targets ${stem})
     if(NOROSHI_FUZZ)
       target_link_options(${stem} PRIVATE -fsanitize=fuzzer)
     else()
@@ -77,7 +93,7 @@ endfunction()
 # noroshi_program(name MAIN file LIBRARIES …): skipped while its main file does not exist.
 function(noroshi_program name)
   cmake_parse_arguments(arg "" "MAIN" "LIBRARIES" ${ARGN})
-  if(EXISTS ${CMAKE_SOURCE_DIR}/${arg_MAIN})
+  if(EXISTS ${CMAKE_SOURCE_DIR}/${arg_MAIN} AND NOT NOROSHI_FUZZ)
     add_executable(${name} ${arg_MAIN})
     target_link_libraries(${name} PRIVATE ${arg_LIBRARIES})
   endif()

@@ -1,7 +1,7 @@
-// Stands in for libFuzzer where it is not: runs a fuzz target over its corpus, then over random
-// changes of it for a while. No coverage, no sanitizer; but every build of every compiler has the
-// targets compiled, every input that ever broke something is tried again in CI, and what breaks
-// with little luck breaks here.
+// Stands in for libFuzzer where it is not (fuzz/README.md): runs a fuzz target over its corpus, then
+// over random changes of it for a while. No coverage, no sanitizer; but every build of every
+// compiler has the targets compiled, every input that ever broke something is tried again with it,
+// and what breaks with little luck breaks here.
 //
 //   NAME_fuzz CORPUS_DIRECTORY…          NOROSHI_FUZZ_SECONDS=60 NOROSHI_FUZZ_SEED=7 for more
 #include <unistd.h>
