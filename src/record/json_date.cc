@@ -16,6 +16,21 @@ char* put_digits(char* to, unsigned value, int digits) {
   return to + digits;
 }
 
+struct SecondAndRest {
+  Seconds second;
+  unsigned nanoseconds;
+};
+
+// In whole numbers: the second that the earliest Timestamp lies in begins before it, and no
+// Timestamp can hold that.
+SecondAndRest split(Timestamp time) {
+  constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
+  const int64_t count = time.time_since_epoch().count();
+  int64_t second = count / kNanosecondsPerSecond, rest = count % kNanosecondsPerSecond;
+  if (rest < 0) --second, rest += kNanosecondsPerSecond;
+  return {Seconds(second), static_cast<unsigned>(rest)};
+}
+
 // "2026-11-23T02:53:00" of one second, as most records follow one of the same second.
 struct SecondText {
   Seconds since_epoch = Seconds::min();
@@ -43,13 +58,12 @@ struct SecondText {
 // "2026-11-23T02:53:00.123456" with `separator` between date and time; years 1677 to 2262 by type.
 char* put_date_time(char* to, Timestamp time, char separator) {
   static thread_local SecondText last;
-  const auto second = std::chrono::floor<Seconds>(time.time_since_epoch());
+  const auto [second, nanoseconds] = split(time);
   if (second != last.since_epoch) last.set(second);
   std::memcpy(to, last.text.data(), last.text.size());
   to[10] = separator;
   to += last.text.size();
   *to++ = '.';
-  const auto nanoseconds = static_cast<unsigned>((time.time_since_epoch() - second).count());
   return put_digits(to, nanoseconds / 1000, 6);
 }
 
@@ -61,9 +75,8 @@ void put_date(OutputBuffer& out, JsonDateFormat format, Timestamp time) {
   switch (format) {
     case JsonDateFormat::Double: {
       // As flb_time_to_double() and msgpack2json() of Fluent Bit compute and print it.
-      const auto whole = std::chrono::floor<Seconds>(time);
-      const double value = static_cast<double>(whole.time_since_epoch().count()) +
-                           static_cast<double>((time - whole).count()) / 1e9;
+      const auto [second, nanoseconds] = split(time);
+      const double value = static_cast<double>(second.count()) + nanoseconds / 1e9;
       to += std::snprintf(to, OutputBuffer::kSlack, value == std::floor(value) ? "%.1f" : "%.16g",
                           value);
       break;

@@ -12,6 +12,7 @@
 #include "record/json_reference.h"
 #include "record/json_writer.h"
 #include "record/random_value.h"
+#include "record/simdjson_reference.h"
 
 namespace noroshi {
 namespace {
@@ -67,6 +68,8 @@ TEST(JsonWriter, Values) {
   EXPECT_EQ(to_json("\x83\x01\xa1x\xc3\xa1y\x91\x05\xa1z"), R"({"1":"x","true":"y","[5]":"z"})");
   EXPECT_EQ(to_json("\x81\xc4\x01k\x02"), R"({"k":2})");
   EXPECT_EQ(to_json("\xd7\0\x69\x22\x77\x8c\0\0\0\x07"s), "1763866508.000000007");
+  EXPECT_EQ(to_json("\xd7\0\0\0\0\x05\xff\xff\xff\xff"s), "9.294967295")
+      << "nanoseconds beyond a second, as time_of_token() reads them";
   EXPECT_EQ(to_json("\xc7\x02\x05hi"), R"({"type":5,"data":"aGk="})");
   EXPECT_EQ(to_json("\xd4\xff"
                     "a"),
@@ -95,6 +98,22 @@ TEST(JsonWriter, ErrorsLeaveTheOutputAlone) {
   EXPECT_EQ(error(keys), MsgpackError::TooDeep);
   EXPECT_EQ(to_json(std::string(kMsgpackDepthMax, '\x91') + "\xc0"),
             std::string(100, '[') + "null" + std::string(100, ']'));
+}
+
+// Escapes of escapes double with each level: 90 bytes became 2^30.
+TEST(JsonWriter, KeysInsideOfKeysDoNotGrow) {
+  EXPECT_EQ(to_json("\x81\x81\x01\x02\x03"), R"({"{\"1\":2}":3})");
+  EXPECT_EQ(to_json("\x81\x81\x91\x01\x02\x03"), R"({"{\"kQE=\":2}":3})");
+  EXPECT_EQ(to_json("\x81\x91\x81\x80\x02\x03"), R"({"[{\"gA==\":2}]":3})");
+  for (const std::string_view key : {"\x81", "\x91\x81"}) {
+    std::string nested, values;
+    for (size_t depth = 0; depth + key.size() <= kMsgpackDepthMax; depth += key.size()) {
+      nested += key;
+      values += '\x01';
+    }
+    const std::string value = nested + "\xa1\"" + values;
+    EXPECT_LT(to_json(value).size(), 20 * value.size());
+  }
 }
 
 TEST(JsonWriter, EscapesEveryByteAtEveryPosition) {
@@ -219,6 +238,9 @@ TEST(JsonDate, AsFluentBitPrintsThem) {
   EXPECT_EQ(date(JsonDateFormat::Double, kTime, 123456789), "1795402380.123457");
   EXPECT_EQ(date(JsonDateFormat::Iso8601, -1, 0), "\"1969-12-31T23:59:59.000000Z\"");
   EXPECT_EQ(date(JsonDateFormat::EpochMillis, -1, 500000000), "-500");
+  std::string earliest;
+  write_json_date(earliest, JsonDateFormat::Iso8601, Timestamp(Nanoseconds::min()));
+  EXPECT_EQ(earliest, "\"1677-09-21T00:12:43.145224Z\"");
   EXPECT_EQ(parse_json_date_format("ISO8601"), JsonDateFormat::Iso8601);
   EXPECT_EQ(parse_json_date_format("epoch_milliseconds"), JsonDateFormat::EpochMillis);
   EXPECT_EQ(parse_json_date_format("rfc3339"), std::nullopt);
@@ -468,7 +490,9 @@ TEST(JsonWriter, WritesWhatSimdjsonReads) {
     std::string value;
     random.append(value, false);
     const std::string json = to_json(value);
-    ASSERT_EQ(dom.parse(json).error(), simdjson::SUCCESS) << "seed " << seed << ": " << json;
+    simdjson::dom::element element;
+    ASSERT_EQ(dom.parse(json).get(element), simdjson::SUCCESS) << "seed " << seed << ": " << json;
+    ASSERT_TRUE(simdjson_reference::same(element, value)) << "seed " << seed << ": " << json;
   }
 }
 

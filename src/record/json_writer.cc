@@ -288,10 +288,15 @@ void put_base64(OutputBuffer& out, std::string_view bytes) {
 void put_extension(OutputBuffer& out, const MsgpackToken& token) {
   if (token.extension_type == msgpack_format::kEventTime &&
       token.bytes.size() == msgpack_format::kEventTimeBytes) {
-    const auto seconds = msgpack_format::load_big_endian<uint32_t>(token.bytes.data());
+    const unsigned long long seconds =
+        msgpack_format::load_big_endian<uint32_t>(token.bytes.data());
     const auto nanoseconds = msgpack_format::load_big_endian<uint32_t>(token.bytes.data() + 4);
+    // A billion nanoseconds and more are seconds, as everywhere else (time_of_token()).
+    constexpr uint32_t kNanosecondsPerSecond = 1'000'000'000;
     char text[32];
-    const int size = std::snprintf(text, sizeof text, "%u.%09u", seconds, nanoseconds);
+    const int size =
+        std::snprintf(text, sizeof text, "%llu.%09u", seconds + nanoseconds / kNanosecondsPerSecond,
+                      nanoseconds % kNanosecondsPerSecond);
     return out.text({text, static_cast<size_t>(size)});
   }
   out.text("{\"type\":");
@@ -442,12 +447,24 @@ class ValueWriter {
 
   // A map whose keys are no strings is rare: the detour over a string of its own is good enough.
   std::optional<MsgpackError> key_as_string(uint32_t depth) {
+    const char* const begin = at_;
     std::string text;
     OutputBuffer key_out(text, 32);
     ValueWriter writer(key_out, {at_, static_cast<size_t>(end_ - at_)}, options_);
+    writer.in_key_ = true;
     if (const auto error = writer.value(depth)) return error;
     key_out.close();
     at_ = writer.at_;
+    // Text in text in text: every quote's escape is escaped again, so that each level doubles it,
+    // and forty bytes would become a gigabyte.
+    if (in_key_ && (text.front() == '[' || text.front() == '{')) {
+      out_.reserve(0);
+      out_.byte('"');
+      put_base64(out_, {begin, static_cast<size_t>(at_ - begin)});
+      out_.reserve(0);
+      out_.byte('"');
+      return std::nullopt;
+    }
     put_string(out_, text, options_);
     return std::nullopt;
   }
@@ -456,6 +473,7 @@ class ValueWriter {
   const char* at_;
   const char* end_;
   JsonOptions options_;
+  bool in_key_ = false;  // what is written will be the text of a key
 };
 
 size_t estimated_json(std::string_view msgpack) { return msgpack.size() + msgpack.size() / 4; }

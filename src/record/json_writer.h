@@ -11,6 +11,8 @@
 //   others:
 //                            {"type":5,"data":"<base64>"}
 //   map key not a string     its JSON text as a string: {1: …} gives {"1": …}
+//                            an array, map or extension that is a key inside such a key: base64 of
+//                            its MessagePack, so that the text stays as small as what it is made of
 //   duplicate keys           stay as they are, in their order
 //
 // On error (not one well-formed value, too deep) `out` is as it was before.
