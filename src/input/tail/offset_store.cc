@@ -9,34 +9,13 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "base/crc32c.h"
 #include "base/fingerprint.h"
-#include "base/little_endian.h"
 
 namespace noroshi::tail {
 namespace {
 
-constexpr std::string_view kHeader = "noroshi tail 1\n";
-constexpr size_t kEntryHead = 4 + 2 + 1 + 2 + 8 + 8 + 8 + 8;
-constexpr uint8_t kForget = 0, kPosition = 1;
 constexpr uint64_t kFileBytesMax = 4 << 20;  // beyond it (and twice what is live) it is rewritten
 constexpr uint64_t kReadBytesMax = 64 << 20;
-
-void append_entry(std::string& out, FileId id, const StoredOffset& offset, uint8_t kind) {
-  const size_t begin = out.size();
-  const auto path_bytes = static_cast<uint16_t>(std::min<size_t>(offset.path.size(), UINT16_MAX));
-  out.resize(begin + kEntryHead);
-  char* const at = out.data() + begin;
-  store_le(at + 4, path_bytes);
-  at[6] = static_cast<char>(kind);
-  store_le(at + 7, offset.head_bytes);
-  store_le(at + 9, id.device);
-  store_le(at + 17, id.inode);
-  store_le(at + 25, offset.position);
-  store_le(at + 33, offset.head_fingerprint);
-  out.append(offset.path, 0, path_bytes);
-  store_le(out.data() + begin, crc32c(std::string_view(out).substr(begin + 4)));
-}
 
 Status write_all(int fd, std::string_view bytes, const std::string& path) {
   while (!bytes.empty()) {
@@ -80,37 +59,18 @@ Result<OffsetStore> OffsetStore::open(const std::string& path) {
     have += static_cast<size_t>(count);
   }
   bytes.resize(have);
-  store.read_all(bytes);
+  ReadOffsets read = read_offsets(bytes);
+  store.had_former_run_ = read.had_header;
+  store.entries_ = std::move(read.entries);
   NOROSHI_TRY(store.rewrite());
   return store;
-}
-
-void OffsetStore::read_all(std::string_view bytes) {
-  if (!bytes.starts_with(kHeader)) return;
-  had_former_run_ = true;
-  bytes.remove_prefix(kHeader.size());
-  while (bytes.size() >= kEntryHead) {
-    const char* const at = bytes.data();
-    const size_t size = kEntryHead + load_le<uint16_t>(at + 4);
-    if (bytes.size() < size || crc32c(bytes.substr(4, size - 4)) != load_le<uint32_t>(at)) return;
-    const FileId id{load_le<uint64_t>(at + 9), load_le<uint64_t>(at + 17)};
-    if (at[6] == kForget) {
-      entries_.erase(id);
-    } else {
-      entries_[id] = {.position = load_le<uint64_t>(at + 25),
-                      .head_bytes = load_le<uint16_t>(at + 7),
-                      .head_fingerprint = load_le<uint64_t>(at + 33),
-                      .path = std::string(bytes.substr(kEntryHead, size - kEntryHead))};
-    }
-    bytes.remove_prefix(size);
-  }
 }
 
 // The same file, so that its lock stays: a new one is written beside it and takes its name, and is
 // locked before.
 Status OffsetStore::rewrite() {
-  std::string all(kHeader);
-  for (const auto& [id, offset] : entries_) append_entry(all, id, offset, kPosition);
+  std::string all(kOffsetFileHeader);
+  for (const auto& [id, offset] : entries_) append_position(all, id, offset);
   const std::string beside = path_ + ".new";
   UniqueFd fresh(::open(beside.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_APPEND, 0640));
   if (!fresh.valid()) return fail_errno(errno, "cannot open " + beside);
@@ -142,15 +102,18 @@ void OffsetStore::forget(FileId id) {
 Status OffsetStore::flush() {
   if (changed_.empty()) return {};
   if (path_.empty()) return changed_.clear(), Status();
-  if (file_bytes_ > kFileBytesMax && file_bytes_ > 2 * entries_.size() * (kEntryHead + 256)) {
+  if (file_bytes_ > kFileBytesMax && file_bytes_ > 2 * entries_.size() * (kOffsetEntryHead + 256)) {
     NOROSHI_TRY(rewrite());
     changed_.clear();
     return {};
   }
   buffer_.clear();
   for (const auto& [id, present] : changed_) {
-    append_entry(buffer_, id, present ? entries_[id] : StoredOffset{},
-                 present ? kPosition : kForget);
+    if (present) {
+      append_position(buffer_, id, entries_[id]);
+    } else {
+      append_forget(buffer_, id);
+    }
   }
   if (const Status written = write_all(file_.get(), buffer_, path_); !written) {
     // A torn entry would hide what follows it.

@@ -1,10 +1,6 @@
 // OffsetStore: how far each file of one tail input is stored in the journal, kept in a file beside
-// it. An append-only log of entries with CRC-32C; the last one of a file counts. A torn entry at
-// the end is cut off: the one before it counts, and its lines are read again.
-//
-//   header   "noroshi tail 1\n"
-//   entry    u32 crc of the rest · u16 path bytes · u8 kind (0 forget, 1 position) · u16 head bytes
-//            · u64 device · u64 inode · u64 position · u64 head fingerprint · path
+// it (offset_format.h). A torn entry at the end is cut off: the one before it counts, and its lines
+// are read again.
 //
 // An entry is one write(2) without fsync: it survives the death of the process, like the journal's
 // records. On the ingest thread. The file is locked: two inputs must not share one.
@@ -19,24 +15,12 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "input/tail/offset_format.h"
 
 namespace noroshi::tail {
 
 // How much of a file's beginning says that it is still the same file.
 inline constexpr size_t kHeadBytes = 256;
-
-struct FileId {
-  uint64_t device = 0;
-  uint64_t inode = 0;
-  friend auto operator<=>(const FileId&, const FileId&) = default;
-};
-
-struct StoredOffset {
-  uint64_t position = 0;
-  uint16_t head_bytes = 0;  // of the file when it was written, kHeadBytes at most
-  uint64_t head_fingerprint = 0;
-  std::string path = {};
-};
 
 [[nodiscard]] uint64_t head_fingerprint(std::string_view head);
 
@@ -50,7 +34,7 @@ class OffsetStore {
 
   // True if a former run left the file: then a file it does not know is new since.
   [[nodiscard]] bool had_former_run() const { return had_former_run_; }
-  [[nodiscard]] const std::map<FileId, StoredOffset>& entries() const { return entries_; }
+  [[nodiscard]] const StoredOffsets& entries() const { return entries_; }
   [[nodiscard]] const StoredOffset* find(FileId id) const;
 
   void set(FileId id, StoredOffset offset);
@@ -60,13 +44,12 @@ class OffsetStore {
 
  private:
   [[nodiscard]] Status rewrite();
-  void read_all(std::string_view bytes);
 
   std::string path_;  // empty: memory only
   UniqueFd file_;
   uint64_t file_bytes_ = 0;
   bool had_former_run_ = false;
-  std::map<FileId, StoredOffset> entries_;
+  StoredOffsets entries_;
   std::map<FileId, bool> changed_;  // false: forgotten
   std::string buffer_;
 };
