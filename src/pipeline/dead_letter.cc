@@ -1,12 +1,13 @@
 #include "pipeline/dead_letter.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <cctype>
 #include <cerrno>
 
-#include "record/json_writer.h"
+#include "base/result.h"
+#include "pipeline/dead_letter_line.h"
 
 namespace noroshi {
 namespace {
@@ -19,15 +20,6 @@ std::string file_name(const std::string& instance) {
     if (!std::isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '-' && c != '_') c = '_';
   }
   return name + ".jsonl";
-}
-
-// To the nanosecond: a replay gives the record the time it had.
-void write_time(std::string& out, Timestamp time) {
-  write_json_date(out, JsonDateFormat::Iso8601, time);  // ends in six digits, Z and a quote
-  const auto nanoseconds = time.time_since_epoch() % std::chrono::microseconds(1);
-  const int64_t below = nanoseconds.count() < 0 ? nanoseconds.count() + 1000 : nanoseconds.count();
-  out.resize(out.size() - 2);
-  out += fmt::format("{:03}Z\"", below);
 }
 
 }  // namespace
@@ -58,18 +50,8 @@ bool DeadLetters::open() {
 void DeadLetters::write(const ChunkView& chunk, uint32_t index, DropReason reason,
                         std::string_view detail) {
   if (path_.empty()) return;
-  const RecordEntry& entry = chunk.records[index];
-  line_ = "{\"output\":";
-  write_json_string(line_, instance_);
-  line_ += fmt::format(",\"reason\":\"{}\",\"detail\":", to_string(reason));
-  write_json_string(line_, detail);
-  line_ += fmt::format(",\"offset\":{},\"tag\":", chunk.offset(index).value);
-  write_json_string(line_, chunk.tag);
-  line_ += ",\"time\":";
-  write_time(line_, entry.time);
-  line_ += ",\"record\":";
-  if (!write_json(line_, chunk.record(entry))) line_ += "null";
-  line_ += "}\n";
+  line_.clear();
+  write_dead_letter(line_, instance_, reason, detail, chunk, index);
   if (!open() ||
       ::write(file_.get(), line_.data(), line_.size()) != static_cast<ssize_t>(line_.size())) {
     if (const uint64_t times = trouble_.admit()) {

@@ -1,8 +1,7 @@
 // DeadLetters: records an output gave up, kept as JSON lines beside the journal, with the reason,
 // so that an operator can see and replay them:
 //
-//   <directory>/<instance>.jsonl
-//   {"output":"cloudwatch_logs.0","reason":"too_old","detail":"…","offset":17,"tag":"app","time":"2026-…Z","record":{…}}
+//   <directory>/<instance>.jsonl, each line as in dead_letter_line.h
 //
 // Bounded: at kDeadLetterFileBytesMax the file becomes <instance>.jsonl.1 (the previous .1 goes)
 // and a new one starts. Without a directory (journal in memory) nothing is kept, only counted by

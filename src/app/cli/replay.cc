@@ -8,7 +8,6 @@
 
 #include <charconv>
 #include <cstdio>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -18,8 +17,8 @@
 #include "app/ship/send_queue.h"
 #include "app/ship/sender.h"
 #include "base/fingerprint.h"
+#include "pipeline/dead_letter_line.h"
 #include "record/json_parser.h"
-#include "record/map_pairs.h"
 #include "record/msgpack_writer.h"
 
 namespace noroshi {
@@ -56,50 +55,6 @@ Result<ship::Destination> parse_destination(const std::string& text) {
               fmt::format("\"{}\" is not HOST:PORT or unix:PATH", text));
 }
 
-// "2026-11-23T02:53:00.123456789Z", with any number of digits of the fraction.
-std::optional<Timestamp> parse_time(std::string_view text) {
-  const std::string copy(text);
-  std::tm parts{};
-  const char* rest = strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
-  if (rest == nullptr) return std::nullopt;
-  int64_t fraction = 0;
-  if (*rest == '.') {
-    int64_t unit = 100'000'000;
-    for (++rest; *rest >= '0' && *rest <= '9'; ++rest, unit /= 10) fraction += (*rest - '0') * unit;
-  }
-  if (std::string_view(rest) != "Z") return std::nullopt;
-  return Timestamp(Seconds(timegm(&parts)) + Nanoseconds(fraction));
-}
-
-struct Letter {
-  std::string_view tag, reason, record;
-  Timestamp time{};
-};
-
-// From a line that is MessagePack already; views into it.
-std::optional<Letter> read_letter(std::string_view line) {
-  Letter letter;
-  bool has_tag = false, has_time = false;
-  MapPairs pairs(line);
-  for (MapPair pair; pairs.next(pair);) {
-    if (pair.name == "record") {
-      const auto type = MsgpackReader(pair.value).peek();
-      if (type && *type == MsgpackType::Map) letter.record = pair.value;
-      continue;
-    }
-    const auto text = MsgpackReader(pair.value).read_string();
-    if (!text) continue;
-    if (pair.name == "tag") letter.tag = *text, has_tag = true;
-    if (pair.name == "reason") letter.reason = *text;
-    if (pair.name == "time") {
-      const std::optional<Timestamp> time = parse_time(*text);
-      if (time) letter.time = *time, has_time = true;
-    }
-  }
-  if (!pairs.ok() || !has_tag || !has_time || letter.record.empty()) return std::nullopt;
-  return letter;
-}
-
 class Replay {
  public:
   Replay(const ReplayArguments& arguments, const ship::Destination& destination)
@@ -127,7 +82,7 @@ class Replay {
     ++counts_.read;
     msgpack_.clear();
     const bool json = to_msgpack_.append_object(line, msgpack_).has_value();
-    const std::optional<Letter> letter = json ? read_letter(msgpack_) : std::nullopt;
+    const std::optional<DeadLetter> letter = json ? read_dead_letter(msgpack_) : std::nullopt;
     if (!letter) {
       if (counts_.unreadable++ == 0) {
         std::fprintf(stderr, "%s: line %llu is no dead letter with tag, time and record\n",
