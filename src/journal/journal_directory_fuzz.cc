@@ -1,9 +1,12 @@
 // Opens a journal directory in which one segment and one checkpoint file hold the input. Whatever
-// the bytes: no crash, no endless loop, and the journal works afterwards.
+// the bytes: no crash, no endless loop, `noroshi journal` shows what is there, and the journal
+// works afterwards.
 //
 // Input: first byte odd: the CRCs of the segment's entries are made right, so that the fields
 // behind them are reached, too. Second byte: how many 64-byte units go to the checkpoint file; the
 // rest is the segment.
+#include <simdjson.h>
+
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -44,6 +47,26 @@ void repair_crcs(std::string& segment, uint32_t salt) {
   }
 }
 
+// What `noroshi journal ls` and `dump` print: every record as one line of JSON.
+void inspect(FileSystem& disk) {
+  if (const auto summary = inspect_journal(disk, kDirectory, true)) {
+    require(!format_summary(*summary).empty());
+  }
+  static simdjson::dom::parser parser;
+  std::string line;
+  const Status visited = visit_entries(disk, kDirectory, Offset{0},
+                                       [&](const EntryHead& head, const ChunkView& chunk) {
+                                         for (uint32_t i = 0; i < chunk.records.size(); ++i) {
+                                           line.clear();
+                                           write_dump_line(line, head, chunk, i);
+                                           require(line.find('\n') == line.size() - 1);
+                                           require(parser.parse(line).error() == simdjson::SUCCESS);
+                                         }
+                                         return true;
+                                       });
+  static_cast<void>(visited.has_value());
+}
+
 void check(std::string_view input) {
   if (input.size() < 2) return;
   testing::FakeFileSystem disk(1);
@@ -65,7 +88,7 @@ void check(std::string_view input) {
   disk.set_contents(kDirectory / segment_file_name(Offset{7}), segment);
   disk.set_contents(kDirectory / checkpoint_file_name("out"), checkpoint);
 
-  static_cast<void>(inspect_journal(disk, kDirectory, true).has_value());
+  inspect(disk);
   const JournalOptions options{
       .directory = kDirectory, .bytes_max = kJournalBytesMin, .disk_free_min = 0};
   auto opened = Journal::open(options, &disk);

@@ -8,14 +8,23 @@
 #include "aws/error.h"
 
 namespace noroshi {
+namespace {
+
+// The beginning of what a stranger wrote, as one line without control characters: it goes into our
+// log, and from there to somebody's terminal.
+std::string excerpt_of(std::string_view text) {
+  std::string excerpt(text.substr(0, kAnswerExcerptBytes));
+  for (char& c : excerpt) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  }
+  return excerpt;
+}
+
+}  // namespace
 
 std::string describe_answer(const HttpResponse& response) {
-  std::string text = fmt::format("HTTP {}", response.status);
-  const std::string_view excerpt = std::string_view(response.body).substr(0, kAnswerExcerptBytes);
-  if (excerpt.empty()) return text;
-  text += ": ";
-  for (const char c : excerpt) text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
-  return text;
+  if (response.body.empty()) return fmt::format("HTTP {}", response.status);
+  return fmt::format("HTTP {}: {}", response.status, excerpt_of(response.body));
 }
 
 std::optional<Nanoseconds> retry_after_of(const HttpResponse& response, Timestamp now) {
@@ -47,7 +56,7 @@ RequestAnswer classify_http_answer(const HttpResponse& response, Timestamp now) 
     answer.retry_class = RetryClass::Auth;
     if (const auto location = response.headers.find("Location")) {
       answer.reason = fmt::format("HTTP {}: redirected to {}; set that as the destination", status,
-                                  location->substr(0, kAnswerExcerptBytes));
+                                  excerpt_of(*location));
     }
   } else if (status >= 400 && status < 500 && status != 408) {
     answer.kind = RequestAnswer::Kind::Rejected;

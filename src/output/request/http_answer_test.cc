@@ -63,6 +63,11 @@ TEST(HttpAnswer, ARedirectSaysWhereTo) {
   const RequestAnswer answer = classify_http_answer(
       {.status = 308, .headers = {{"Location", "https://elsewhere/"}}, .body = {}}, {});
   EXPECT_THAT(answer.reason, ::testing::HasSubstr("https://elsewhere/"));
+  // In one line that does nothing to a terminal.
+  EXPECT_EQ(classify_http_answer(
+                {.status = 308, .headers = {{"Location", "x\x1b[2J\ty"}}, .body = {}}, {})
+                .reason,
+            "HTTP 308: redirected to x [2J y; set that as the destination");
 }
 
 }  // namespace
