@@ -142,11 +142,16 @@ Heard serve(std::string_view bytes, size_t piece) {
   return heard;
 }
 
-// The status of each answer, which must be whole; Date and 100 Continue taken out.
-std::vector<int> statuses(std::string& answers, size_t requests) {
-  std::vector<int> found;
-  std::string kept;
-  std::string_view rest = answers;
+struct Answer {
+  int status;
+  std::string text;  // without its date
+  friend bool operator==(const Answer&, const Answer&) = default;
+};
+
+// The answer to each request. They must be whole. 100 Continue is left out, as is the refusal of a
+// broken head behind them: whether it is noticed before its end is there depends on the pieces.
+std::vector<Answer> answers_of(std::string_view rest, size_t requests) {
+  std::vector<Answer> found;
   while (!rest.empty()) {
     if (rest.starts_with(kContinue)) {
       rest.remove_prefix(kContinue.size());
@@ -170,21 +175,22 @@ std::vector<int> statuses(std::string& answers, size_t requests) {
       const char* const from = head.data() + length_at + 18;
       CHECK(std::from_chars(from, head.data() + head.size(), length).ec == std::errc(), "a length");
     }
-    kept += head;
+    std::string text = head;
     // An answer to HEAD has none of its body.
     const bool to_head = length > 0 && (rest.empty() || rest.starts_with("HTTP/1.1 "));
     if (!to_head) {
       CHECK(rest.size() >= length, "an answer is whole");
-      kept += rest.substr(0, length);
+      text += rest.substr(0, length);
       rest.remove_prefix(length);
     }
-    found.push_back(status);
+    found.push_back({status, std::move(text)});
   }
   CHECK(found.size() == requests || found.size() == requests + 1, "one answer for each request");
-  if (found.size() > requests)
-    CHECK(found.back() == 400 || found.back() == 431 || found.back() == 500,
-          "only heads are refused");
-  answers = std::move(kept);
+  if (found.size() > requests) {
+    const int status = found.back().status;
+    CHECK(status == 400 || status == 431 || status == 500, "only heads are refused");
+    found.pop_back();
+  }
   return found;
 }
 
@@ -198,21 +204,21 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   Heard whole = serve(bytes, bytes.size());
   CHECK(whole.body_bytes <= bytes.size(), "a body that was not sent");
-  const auto whole_statuses = statuses(whole.answers, whole.requests.size());
+  const auto whole_answers = answers_of(whole.answers, whole.requests.size());
   Heard cut = serve(bytes, 1 + data[0] % 97);
-  const auto cut_statuses = statuses(cut.answers, cut.requests.size());
+  const auto cut_answers = answers_of(cut.answers, cut.requests.size());
   CHECK(whole.too_large_at == cut.too_large_at, "another request is too large");
   if (whole.too_large_at == SIZE_MAX) {
     CHECK(whole.requests == cut.requests, "pieces make other requests");
-    CHECK(whole_statuses == cut_statuses && whole.answers == cut.answers,
-          "pieces make other answers");
+    CHECK(whole_answers == cut_answers, "pieces make other answers");
   } else {
     // A body that is too large ends the connection, unless all of it has arrived by then.
     const size_t count = whole.too_large_at + 1;
     CHECK(std::ranges::equal(std::span(whole.requests).first(count),
                              std::span(cut.requests).first(count)),
           "pieces make other requests");
-    CHECK(whole_statuses[count - 1] == 413 || whole_statuses[count - 1] == 500, "it was refused");
+    const int status = whole_answers[count - 1].status;
+    CHECK(status == 413 || status == 500, "it was refused");
   }
   return 0;
 }
