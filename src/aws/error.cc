@@ -153,8 +153,10 @@ std::optional<int64_t> utc_seconds(int year, int month, int day, int hour, int m
   const std::chrono::year_month_day date{std::chrono::year(year),
                                          std::chrono::month(static_cast<unsigned>(month)),
                                          std::chrono::day(static_cast<unsigned>(day))};
-  // Beyond these years nanoseconds since 1970 do not fit.
-  if (!date.ok() || year < 1700 || year > 2250 || hour > 23 || minute > 59 || second > 60) {
+  // Nobody's answer is from another century, and between any two of these years, or one of them and
+  // our clock, nanoseconds can count: who sends a date may send any.
+  constexpr int kYearMin = 1970, kYearMax = 2200;
+  if (!date.ok() || year < kYearMin || year > kYearMax || hour > 23 || minute > 59 || second > 60) {
     return std::nullopt;
   }
   return static_cast<int64_t>(std::chrono::sys_days(date).time_since_epoch().count()) * 86400 +

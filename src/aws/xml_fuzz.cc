@@ -1,5 +1,6 @@
 // Answers come from the network: nothing in them may crash the scanner or make it read past the
 // end.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -18,7 +19,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!again || again->get("a") != value) std::abort();
   }
   // The same bytes as the body of a refused request: JSON or XML, whatever they look like.
-  noroshi::HttpResponse response{400, {{"x-amzn-errortype", text.substr(0, 40)}}, text, false};
+  // Its dates, too, are the sender's.
+  const size_t line = std::min(text.find('\n'), text.size());
+  noroshi::HttpResponse response{400,
+                                 {{"x-amzn-errortype", text.substr(0, 40)},
+                                  {"retry-after", text.substr(0, line)},
+                                  {"date", text.substr(std::min(line + 1, text.size()), 29)}},
+                                 text,
+                                 false};
   if (!noroshi::aws_fault(response)) std::abort();
   response.status = 200;
   static_cast<void>(noroshi::aws_fault(response));

@@ -47,6 +47,9 @@ TEST(HttpAnswer, RetryAfterInSecondsOrAsADate) {
   EXPECT_EQ(wish("999999999"), kRetryAfterMax);
   EXPECT_EQ(wish("Mon, 23 Nov 2026 02:53:09 GMT"), Seconds(9));
   EXPECT_EQ(wish("Mon, 23 Nov 2026 02:52:09 GMT"), Seconds(0));
+  EXPECT_EQ(wish("Thu, 01 Jan 1970 00:00:00 GMT"), Seconds(0));
+  EXPECT_EQ(wish("Mon, 23 Nov 2200 02:53:09 GMT"), kRetryAfterMax);
+  EXPECT_EQ(wish("Mon, 23 Nov 1706 02:53:09 GMT"), std::nullopt);  // overflowed
   EXPECT_EQ(wish("soon"), std::nullopt);
   EXPECT_EQ(wish("-1"), std::nullopt);
   EXPECT_EQ(retry_after_of({.status = 503}, now), std::nullopt);
