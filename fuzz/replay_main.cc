@@ -1,5 +1,5 @@
-// Stands in for libFuzzer where it is not (fuzz/README.md): runs a fuzz target over its corpus, then
-// over random changes of it for a while. No coverage, no sanitizer; but every build of every
+// Stands in for libFuzzer where it is not (fuzz/README.md): runs a fuzz target over its corpus,
+// then over random changes of it for a while. No coverage, no sanitizer; but every build of every
 // compiler has the targets compiled, every input that ever broke something is tried again with it,
 // and what breaks with little luck breaks here.
 //
