@@ -385,7 +385,7 @@ def main():
             status = demo.stop("router")
             log = (demo.directory / "router.log").read_text(errors="replace").splitlines()
             shutdown_line = log[-1] if log else ""
-            if status != 0:
+            if status != 0 or any("accounting differs" in line for line in log):
                 print("\n".join(log[-20:]), file=sys.stderr)
                 die(f"the router exited with status {status}")
         else:

@@ -17,10 +17,14 @@ import pathlib
 import re
 import shlex
 import subprocess
+import sys
 import tempfile
 import unittest
 
 import botocore.session
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "system"))
+from reporting import run_tests
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -248,4 +252,4 @@ class Traps(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    run_tests()

@@ -8,9 +8,13 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import unittest
 
 import yaml
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
+from reporting import run_tests
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -53,4 +57,4 @@ class Compose(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    run_tests()

@@ -10,13 +10,12 @@ import json
 import pathlib
 import subprocess
 import sys
-import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tests/system"), str(ROOT / "tests/firelens"), str(ROOT / "tests/docker")]
 import agent_config
 from engine import BUSYBOX_IMAGE, Engine, NoEngine
-from harness import BIN, BUCKET, GROUP, SystemTest, fetch, free_port, wait_for
+from harness import BIN, BUCKET, GROUP, SystemTest, fetch, free_port, run_tests, wait_for
 
 TEMPLATE = json.loads((ROOT / "cdk/test/compute.snapshot.json").read_text())
 FILES = ROOT / "cdk/docker/fluent-bit"
@@ -130,4 +129,4 @@ class DeployedTask(SystemTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    run_tests()

@@ -14,6 +14,9 @@ import tempfile
 import time
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
+from reporting import SKIPPED, outcome
+
 BUSYBOX_IMAGE = "noroshi-busybox"
 
 
@@ -101,15 +104,16 @@ def run_tests(module, prepare=lambda engine: None, network=False):
     try:
         module.engine = Engine(network)
     except NoEngine as reason:
-        print(f"skipped: {reason}")
-        sys.exit(77)
+        print(f"all tests skipped: {reason}")
+        sys.exit(SKIPPED)
     try:
         try:
             prepare(module.engine)
         except NoEngine as reason:
-            print(f"skipped: {reason}")
-            sys.exit(77)
-        result = unittest.main(module=module, verbosity=2, exit=False).result
+            print(f"all tests skipped: {reason}")
+            sys.exit(SKIPPED)
+        line, status = outcome(unittest.main(module=module, verbosity=2, exit=False).result)
     finally:
         module.engine.stop()
-    sys.exit(not result.wasSuccessful())
+    print(line, flush=True)
+    sys.exit(status)

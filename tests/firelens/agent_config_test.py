@@ -9,8 +9,10 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
 from agent_config import Situation, TaskError, generate, read_task
 from cases import API_KEY, CASES, CLOUDWATCH, app, router, task
+from reporting import run_tests
 
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden/config"
 
@@ -152,4 +154,4 @@ class AgentConfig(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    run_tests()

@@ -14,13 +14,12 @@ import socket
 import subprocess
 import sys
 import time
-import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
 from agent_config import Situation, generate, read_task
 from cases import API_KEY, CASES, CLOUDWATCH, PATTERNS, app, router, task
-from harness import BIN, ROOT, SystemTest, event_time, free_port, wait_for
+from harness import BIN, ROOT, SystemTest, event_time, free_port, run_tests, wait_for
 
 import msgpack
 
@@ -183,4 +182,4 @@ class Generated(SystemTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    run_tests()

@@ -2,7 +2,7 @@
 """Full disks, full journals and a disk that turns read-only: paused or dropped as configured, counted by output and
 reason, visible in health, and over without a restart once there is room.
 
-Small file systems are tmpfs: mounting them needs root. Without it the tests say so and are skipped.
+Small file systems are tmpfs: mounting them needs root. Without it those tests are skipped.
 """
 
 import collections
@@ -12,11 +12,10 @@ import pathlib
 import subprocess
 import sys
 import time
-import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from load import LEVELS, Load, docker_record, line
-from harness import SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, wait_for
+from harness import SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, run_tests, wait_for
 
 # The journal leaves 32 MiB of a disk to others: a disk of this size leaves it some 16.
 DISK_BYTES = 48 << 20
@@ -29,18 +28,11 @@ class DiskTest(SystemTest):
         made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)], capture_output=True,
                               text=True)
         if made.returncode != 0:
-            print(f"\nSKIPPED: {self.id()} needs to mount a tmpfs: {made.stderr.strip()}")
             self.skipTest(f"cannot mount a tmpfs: {made.stderr.strip()}")
         # Cleanups run in reverse: the processes are gone by then.
         self.addCleanup(subprocess.run, ["umount", "-l", str(path)], check=True)
-        self.addCleanup(self.kill_all)
+        self.addCleanup(self.end_processes)
         return path
-
-    def kill_all(self):
-        for process in self.processes:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
 
     def start(self, state, service="", environment=None):
         self.start_aws()
@@ -212,8 +204,7 @@ class FullDisk(DiskTest):
                 self._stop_everything_but_files()
 
     def _stop_everything_but_files(self):
-        self.kill_all()
-        self.processes.clear()
+        self.end_processes()
         for log in self.directory.glob("*.log"):
             log.unlink()
         (self.directory / "localaws.port").unlink()
@@ -313,4 +304,4 @@ class FailingDisk(DiskTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    run_tests()

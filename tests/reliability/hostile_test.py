@@ -10,12 +10,11 @@ import socket
 import struct
 import sys
 import time
-import unittest
 import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from load import Load, docker_record, line
-from harness import PATIENCE, SANITIZED, SystemTest, entry, event_time, fetch, free_port, wait_for
+from harness import PATIENCE, SANITIZED, SystemTest, entry, event_time, fetch, free_port, run_tests, wait_for
 
 import msgpack
 
@@ -138,4 +137,4 @@ class Hostile(SystemTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    run_tests()

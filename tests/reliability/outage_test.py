@@ -12,11 +12,10 @@ import pathlib
 import subprocess
 import sys
 import time
-import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from load import Load, cpu_seconds
-from harness import BIN, SystemTest, fetch, free_port, wait_for
+from harness import BIN, SystemTest, fetch, free_port, run_tests, wait_for
 
 SECONDS = float(os.environ.get("NOROSHI_OUTAGE_SECONDS", "3"))
 RATE = int(os.environ.get("NOROSHI_OUTAGE_RATE", "5000"))
@@ -208,4 +207,4 @@ class Outages(SystemTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    run_tests()

@@ -6,10 +6,9 @@ import pathlib
 import subprocess
 import sys
 import time
-import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
-from harness import BIN, PATIENCE, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, wait_for
+from harness import BIN, PATIENCE, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, run_tests, wait_for
 
 CONFIG = """
 [SERVICE]
@@ -161,4 +160,4 @@ class Replay(SystemTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    run_tests()

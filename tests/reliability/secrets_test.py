@@ -9,10 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
-from harness import BIN, SystemTest, fetch, free_port, wait_for
+from harness import BIN, SystemTest, fetch, free_port, run_tests, wait_for
 
 MARK = "XYZZY-marked-secret"  # every secret below begins with it
 PATHS = ["/", "/api/v1/health", "/api/v2/health", "/api/v1/uptime", "/api/v1/metrics", "/api/v1/metrics/prometheus",
@@ -198,4 +197,4 @@ class Secrets(SystemTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    run_tests()

@@ -13,11 +13,10 @@ import socket
 import sys
 import threading
 import time
-import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from load import LEVELS, Load, docker_record, line
-from harness import PATIENCE, SystemTest, event_time, fetch, free_port, wait_for
+from harness import PATIENCE, SystemTest, event_time, fetch, free_port, run_tests, wait_for
 
 import msgpack
 
@@ -186,4 +185,4 @@ class Stops(SystemTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    run_tests()

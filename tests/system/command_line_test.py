@@ -7,10 +7,9 @@ import pathlib
 import signal
 import subprocess
 import sys
-import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import BIN, SystemTest, fetch, free_port, wait_for
+from harness import BIN, SystemTest, fetch, free_port, run_tests, wait_for
 
 DUMMY = "[INPUT]\n    Name dummy\n    Samples 1\n    Tag app\n"
 NULL = "[OUTPUT]\n    Name null\n    Match *\n"
@@ -27,9 +26,11 @@ class CommandLine(SystemTest):
             path = self.directory / "fluent-bit.conf"
             path.write_text(config)
             flags = ("-c", path, *flags)
-        return subprocess.run([self.program, *map(str, flags)], capture_output=True, text=True, timeout=seconds,
+        done = subprocess.run([self.program, *map(str, flags)], capture_output=True, text=True, timeout=seconds,
                               stdin=subprocess.DEVNULL, cwd=self.directory,
                               env={**os.environ, **self.router_environment(), **(environment or {})})
+        self.assertNotIn("accounting differs", done.stderr)
+        return done
 
     def records(self, result):
         return [json.loads(line[line.index("{"):]) for line in result.stdout.splitlines() if "{" in line]
@@ -157,4 +158,4 @@ class CommandLine(SystemTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    run_tests()

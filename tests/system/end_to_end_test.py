@@ -10,11 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import (BIN, PATIENCE, SANITIZED, SPECIFIED_CONFIG, SystemTest, entry, event_time, fetch, free_port, new_ack_id,
-                     packed_forward, wait_for)
+from harness import (BIN, PATIENCE, SANITIZED, SPECIFIED_CONFIG, SystemTest, entry, event_time, fetch, free_port,
+                     new_ack_id, packed_forward, run_tests, wait_for)
 
 import msgpack
 
@@ -335,4 +334,4 @@ class Check(SystemTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    run_tests()

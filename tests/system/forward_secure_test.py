@@ -18,10 +18,9 @@ import subprocess
 import sys
 import threading
 import time
-import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import BIN, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, wait_for
+from harness import BIN, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, run_tests, wait_for
 
 import msgpack
 
@@ -306,4 +305,4 @@ class Outputs(SecureTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    run_tests()

@@ -1,6 +1,7 @@
 """What the system tests share: the real programs on free ports, real AWS clients, a Forward client that counts.
 
-NOROSHI_BIN_DIR says where the programs are. Every process started here is killed at the end of its test.
+NOROSHI_BIN_DIR says where the programs are. Every process started here is ended with its test. Of every router, whether
+the test stops it or not, the books are looked at: SystemTest.spawn() knows one by its program.
 """
 
 import atexit
@@ -13,9 +14,9 @@ import pathlib
 import shutil
 import signal
 import socket
+import re
 import struct
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
@@ -26,6 +27,8 @@ import boto3
 import botocore.config
 import msgpack
 
+import reporting
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("NOROSHI_BIN_DIR", ROOT / "build/release/bin"))
 SPECIFIED_CONFIG = ROOT / "cdk/docker/fluent-bit/fluent-bit.conf"
@@ -34,6 +37,8 @@ SPECIFIED_CONFIG = ROOT / "cdk/docker/fluent-bit/fluent-bit.conf"
 SANITIZED = "NOROSHI_SANITIZED" in os.environ
 PATIENCE = 5 if SANITIZED else 1
 REGION, BUCKET, GROUP = "ap-northeast-1", "backend-logs", "/ecs/backend/errors"
+# A second SIGTERM cuts short what is under way: a router that the test left running is gone by then.
+SECONDS_TO_END = 60 if SANITIZED else 20
 
 
 # What sanitizers of all programs report, also of those that a test kills: a file each.
@@ -85,20 +90,78 @@ class SystemTest(unittest.TestCase):
         self.addCleanup(self._stop_everything)
 
     def _stop_everything(self):
-        for process in self.processes:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        try:
+            self.end_processes()
+        finally:
+            shutil.rmtree(self.directory, ignore_errors=True)
         self.assertEqual(take_reports(), "", "a sanitizer found something")
 
+    def end_processes(self):
+        """Ends everything that was started here, and looks at the books of the routers among it. May be called again."""
+        processes, self.processes = self.processes, []
+        try:
+            # What routers deliver to goes last: the newest process first.
+            for router in [process for process in reversed(processes) if process.router]:
+                self.check_router(router)
+        finally:
+            for process in processes:
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+
     def spawn(self, name, command, environment=None, **arguments):
-        with open(self.directory / f"{name}.log", "ab") as log:
+        path = self.directory / f"{name}.log"
+        log_begin = path.stat().st_size if path.exists() else 0
+        with open(path, "ab") as log:
             process = subprocess.Popen([str(part) for part in command], env={**os.environ, **(environment or {})},
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log, **arguments)
-        process.name = name
+        process.name, process.log_begin = name, log_begin
+        process.router = any(pathlib.Path(str(part)).resolve() == (BIN / "noroshi").resolve() for part in command)
         self.processes.append(process)
         return process
+
+    # -- the books: recovered + routed = delivered + dropped + left, for each output (src/pipeline/accounting.h) ------
+
+    def check_router(self, router):
+        """Ends a router that the test did not end, and checks what it says of its books. One that was killed is excepted
+        from all but what it had said by then."""
+        if router.poll() is None:
+            self.check_running_books(router)
+            # Twice: it need not wait for destinations that may be gone.
+            for _ in range(2):
+                router.send_signal(signal.SIGTERM)
+                time.sleep(0.05)
+            router.send_signal(signal.SIGCONT)
+            try:
+                router.wait(SECONDS_TO_END)
+            except subprocess.TimeoutExpired:
+                self.fail(f"{router.name} is still there {SECONDS_TO_END} s after a second SIGTERM:\n"
+                          f"{self.log_since(router)[-3000:]}")
+        self.check_written_books(router)
+        if router.returncode < 0 and router.returncode not in (-signal.SIGKILL, -signal.SIGTERM):
+            self.fail(f"{router.name} died of signal {-router.returncode}:\n{self.log_since(router)[-3000:]}")
+
+    def check_running_books(self, router):
+        """No output misses a record, or has one twice. Not asked where there is no HTTP server."""
+        port = re.findall(r"\[admin\] listening on port (\d+)", self.log_since(router))
+        if not port:
+            return
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port[-1]}/api/v2/metrics/prometheus", timeout=2) as answer:
+                text = answer.read().decode()
+        except OSError:  # it is stopped, or ends just now
+            return
+        rows = [row for row in text.splitlines() if row.startswith("noroshi_output_unaccounted_records{")]
+        self.assertEqual([row for row in rows if not row.endswith(" 0")], [], self.log_since(router)[-3000:])
+
+    def check_written_books(self, router):
+        log = self.log_since(router)
+        self.assertEqual([line for line in log.splitlines() if "accounting differs" in line], [], log[-3000:])
+
+    def log_since(self, process):
+        """What was written to its log since it was started."""
+        path = self.directory / f"{process.name}.log"
+        return path.read_bytes()[process.log_begin:].decode(errors="replace") if path.exists() else ""
 
     def log_of(self, name):
         return (self.directory / f"{name}.log").read_text(errors="replace")
@@ -152,11 +215,12 @@ class SystemTest(unittest.TestCase):
         return process
 
     def stop_router(self, process, seconds=60):
+        """Its exit status and last line."""
+        self.check_running_books(process)
         process.send_signal(signal.SIGTERM)
         status = process.wait(seconds * PATIENCE)
-        lines = self.log_of("router").splitlines()
-        # Per output: recovered + routed = delivered + dropped + left (src/pipeline/accounting.h).
-        self.assertEqual([line for line in lines if "accounting differs" in line], [])
+        self.check_written_books(process)
+        lines = self.log_of(process.name).splitlines()
         return status, lines[-1] if lines else ""
 
     # -- reading back ----------------------------------------------------------------------------------------------
@@ -165,19 +229,24 @@ class SystemTest(unittest.TestCase):
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
-    def s3_records(self):
-        records = []
+    def each_s3_record(self):
         for key in self.s3_keys():
             body = self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
-            records += [json.loads(line) for line in gzip.decompress(body).splitlines()]
-        return records
+            for line in gzip.decompress(body).splitlines():
+                yield json.loads(line)
+
+    def s3_records(self):
+        return list(self.each_s3_record())
+
+    def each_log_event(self, group=GROUP):
+        try:
+            for page in self.logs.get_paginator("filter_log_events").paginate(logGroupName=group):
+                yield from page["events"]
+        except self.logs.exceptions.ResourceNotFoundException:
+            return
 
     def log_events(self, group=GROUP):
-        try:
-            pages = self.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
-            return [event for page in pages for event in page["events"]]
-        except self.logs.exceptions.ResourceNotFoundException:
-            return []
+        return list(self.each_log_event(group))
 
 
 class ForwardClient:
@@ -228,16 +297,6 @@ def new_ack_id():
     return base64.b64encode(os.urandom(16)).decode()
 
 
-def run_tests():
-    """The tests of the program that was started, or those named on its command line. No test is a failure too."""
-    module = sys.modules["__main__"]
-    suite = unittest.defaultTestLoader.loadTestsFromModule(module)
-    if len(sys.argv) > 1:
-        suite = unittest.defaultTestLoader.loadTestsFromNames(sys.argv[1:], module)
-    result = unittest.TextTestRunner(verbosity=2).run(suite)
-    failed = len(result.failures) + len(result.errors)
-    if reports := take_reports():
-        print(f"a sanitizer found something:\n{reports}")
-        failed += 1
-    print(f"{result.testsRun - failed} passed, {failed} failed")
-    sys.exit(1 if failed or result.testsRun == 0 else 0)
+def run_tests(verbosity=2):
+    """The tests of the program that was started: reporting.run_tests(), and what sanitizers have found besides."""
+    reporting.run_tests(verbosity, take_reports)

@@ -5,12 +5,11 @@ import json
 import re
 import signal
 import time
-import unittest
 import urllib.request
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from harness import SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, wait_for
+from harness import SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, run_tests, wait_for
 
 # The lists of Fluent Bit 5.1.1 (src/flb_metrics_exporter.c, src/http_server): name -> labels of its samples.
 INPUT_TOTALS = ["records", "bytes"]
@@ -231,4 +230,4 @@ class HttpApi(SystemTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    run_tests()

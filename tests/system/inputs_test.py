@@ -12,7 +12,7 @@ import subprocess
 import time
 import unittest
 
-from harness import PATIENCE, SystemTest, fetch, free_port, wait_for
+from harness import PATIENCE, SystemTest, fetch, free_port, run_tests, wait_for
 
 
 def sections(*each):
@@ -144,4 +144,4 @@ class Files(Inputs):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    run_tests()

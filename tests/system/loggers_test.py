@@ -15,10 +15,9 @@ import signal
 import subprocess
 import sys
 import time
-import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import SystemTest, fetch, free_port, wait_for
+from harness import SystemTest, fetch, free_port, run_tests, wait_for
 
 import fluent.asyncsender
 import fluent.handler
@@ -185,4 +184,4 @@ class Loggers(SystemTest):
 if __name__ == "__main__":
     if not (CLIENTS / "node_modules").is_dir():
         sys.exit(f"run `npm ci` in {CLIENTS} first (./dev test does)")
-    unittest.main(verbosity=2)
+    run_tests()

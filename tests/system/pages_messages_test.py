@@ -13,10 +13,9 @@ import socket
 import subprocess
 import sys
 import time
-import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import BIN, BUCKET, ROOT, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, wait_for
+from harness import BIN, BUCKET, ROOT, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, run_tests, wait_for
 
 PAGE = "".join((ROOT / f"docs/{name}.md").read_text() for name in ("troubleshoot", "cost"))
 SHOW = "--show" in sys.argv
@@ -216,4 +215,4 @@ class Messages(SystemTest):
 
 if __name__ == "__main__":
     sys.argv = [argument for argument in sys.argv if argument != "--show"]
-    unittest.main(verbosity=0 if SHOW else 2)
+    run_tests(verbosity=0 if SHOW else 2)

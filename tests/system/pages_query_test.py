@@ -14,11 +14,10 @@ import re
 import struct
 import subprocess
 import sys
-import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
 import msgpack
-from harness import BUCKET, ROOT, SystemTest, free_port, new_ack_id, packed_forward
+from harness import BUCKET, ROOT, SystemTest, free_port, new_ack_id, packed_forward, run_tests
 
 DUCKDB = pathlib.Path(__file__).resolve().parent / "readback"
 PAGE = ROOT / "docs/query.md"
@@ -184,4 +183,4 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--write"]:
         os.environ["NOROSHI_WRITE_PAGES"] = "1"
         del sys.argv[1:]
-    unittest.main(verbosity=2)
+    run_tests()

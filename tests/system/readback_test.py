@@ -12,10 +12,9 @@ import pathlib
 import subprocess
 import sys
 import time
-import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import BUCKET, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, wait_for
+from harness import BUCKET, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, run_tests, wait_for
 
 DUCKDB = pathlib.Path(__file__).resolve().parent / "readback"
 LEVELS = ["INFO", "INFO", "DEBUG", "WARNING", "INFO", "ERROR", "INFO", "CRITICAL"]
@@ -181,4 +180,4 @@ class ReadBack(SystemTest):
 if __name__ == "__main__":
     if not (DUCKDB / "node_modules").is_dir():
         sys.exit(f"run `npm ci` in {DUCKDB} first (./dev test does)")
-    unittest.main(verbosity=2)
+    run_tests()

@@ -5,9 +5,8 @@ import json
 import signal
 import threading
 import time
-import unittest
 
-from harness import PATIENCE, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, wait_for
+from harness import PATIENCE, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, run_tests, wait_for
 
 S3 = """
 [OUTPUT]
@@ -244,4 +243,4 @@ class Reload(SystemTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    run_tests()

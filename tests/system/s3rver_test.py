@@ -13,13 +13,12 @@ import re
 import subprocess
 import sys
 import time
-import unittest
 
 import boto3
 import botocore.config
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import BUCKET, REGION, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, wait_for
+from harness import BUCKET, REGION, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, run_tests, wait_for
 
 S3RVER = pathlib.Path(__file__).resolve().parent / "s3rver"
 KEY = r"^logs/year=\d{4}/month=\d\d/day=\d\d/hour=\d\d/\d{6}-[0-9a-v]{16}\.(gz|zst)$"
@@ -191,4 +190,4 @@ class S3rver(SystemTest):
 if __name__ == "__main__":
     if not (S3RVER / "node_modules").is_dir():
         sys.exit(f"run `npm ci` in {S3RVER} first (./dev test does)")
-    unittest.main(verbosity=2)
+    run_tests()

@@ -5,9 +5,8 @@ import signal
 import socket
 import threading
 import time
-import unittest
 
-from harness import SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, wait_for
+from harness import SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, run_tests, wait_for
 
 RECORDS = 60
 
@@ -93,4 +92,4 @@ class Shutdown(SystemTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    run_tests()

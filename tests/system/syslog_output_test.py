@@ -5,11 +5,10 @@ import os
 import shutil
 import sys
 import time
-import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
 from forward_secure_test import SecureTest
-from harness import entry, free_port, new_ack_id, packed_forward, wait_for
+from harness import entry, free_port, new_ack_id, packed_forward, run_tests, wait_for
 
 RSYSLOGD = shutil.which("rsyslogd") or "/usr/sbin/rsyslogd"
 
@@ -127,4 +126,4 @@ action(type="omfile" file="{self.directory}/syslog" template="all")
 
 
 if __name__ == "__main__":
-    unittest.main()
+    run_tests()

@@ -12,11 +12,10 @@ import subprocess
 import sys
 import threading
 import time
-import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "firelens"))
-from harness import BIN, BUCKET, REGION, SPECIFIED_CONFIG, SystemTest, event_time, free_port, wait_for
+from harness import BIN, BUCKET, REGION, SPECIFIED_CONFIG, SystemTest, event_time, free_port, run_tests, wait_for
 from agent_config import Situation, generate, read_task
 from cases import CASES, SPECIFIED_OPTIONS, app, router, task
 
@@ -279,4 +278,4 @@ class TaskInit(SystemTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    run_tests()

@@ -10,10 +10,9 @@ import sys
 import textwrap
 import threading
 import time
-import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from harness import SystemTest, event_time, fetch, free_port, wait_for
+from harness import SystemTest, event_time, fetch, free_port, run_tests, wait_for
 
 import msgpack
 
@@ -178,4 +177,4 @@ class Tracebacks(SystemTest):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    run_tests()

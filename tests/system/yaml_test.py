@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 import unittest
 
+from reporting import run_tests
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 NOROSHI = pathlib.Path(os.environ.get("NOROSHI_BIN_DIR", ROOT / "build/dev/bin")) / "noroshi"
 
@@ -78,7 +80,9 @@ RECORDS = [{"n": 0, "level": "INFO", "secret": "a"}, {"n": 1, "level": "ERROR", 
 
 
 def run(*arguments, **options):
-    return subprocess.run([NOROSHI, *map(str, arguments)], capture_output=True, text=True, timeout=60, **options)
+    done = subprocess.run([NOROSHI, *map(str, arguments)], capture_output=True, text=True, timeout=60, **options)
+    assert "accounting differs" not in done.stderr, done.stderr
+    return done
 
 
 class Yaml(unittest.TestCase):
@@ -160,4 +164,5 @@ class Yaml(unittest.TestCase):
         self.assertIn("is YAML already", refused.stderr)
 
 
-unittest.main()
+if __name__ == "__main__":
+    run_tests()
