@@ -38,7 +38,7 @@ Result<Credentials> read_json_credentials(std::string_view body, const std::stri
   simdjson::dom::parser parser;
   simdjson::dom::object object;
   if (parser.parse(body.data(), body.size()).get(object) != simdjson::SUCCESS) {
-    return fail(ErrorCode::Corrupt, source + ": the answer is no JSON object");
+    return fail(ErrorCode::Corrupt, source + " credentials: the answer is no JSON object");
   }
   const auto text = [&object](const char* name) {
     std::string_view value;
@@ -48,13 +48,14 @@ Result<Credentials> read_json_credentials(std::string_view body, const std::stri
   Credentials credentials{text("AccessKeyId"), text("SecretAccessKey"), text("Token"), {}, source};
   if (credentials.access_key_id.empty() || credentials.secret_access_key.empty()) {
     const std::string message = text("Message");
-    return fail(ErrorCode::Denied, source + ": the answer has no credentials" +
+    return fail(ErrorCode::Denied, source + " credentials: the answer has none" +
                                        (message.empty() ? "" : ": " + message));
   }
   if (const std::string expiration = text("Expiration"); !expiration.empty()) {
     credentials.expiration = parse_iso8601(expiration);
     if (!credentials.expiration) {
-      return fail(ErrorCode::Corrupt, source + ": Expiration '" + expiration + "' is no time");
+      return fail(ErrorCode::Corrupt,
+                  source + " credentials: Expiration '" + expiration + "' is no time");
     }
   }
   return credentials;

@@ -48,7 +48,7 @@ class RefreshingCredentials final : public CredentialsProvider {
       stopping_ = true;
     }
     fetch_deadline_ns_.store(0);  // a source that keeps silent must not hold up the end
-    changed_.notify_all();
+    asked_.notify_all();
     thread_.join();
   }
 
@@ -59,8 +59,7 @@ class RefreshingCredentials final : public CredentialsProvider {
       if (usable()) return *current_;
       const bool just_failed = system_clock().monotonic() < not_before_;
       if (attempts_ > 0 && (attempts_ != seen || just_failed)) return std::unexpected(last_error_);
-      wanted_ = true;
-      changed_.notify_all();
+      ask();
       if (!wait_for_change(deadline) && !usable()) {
         return fail(ErrorCode::Timeout, "no AWS credentials yet: the source has not answered");
       }
@@ -75,9 +74,8 @@ class RefreshingCredentials final : public CredentialsProvider {
     if (now < forced_not_before_) return false;
     forced_not_before_ = now + kForcedRefreshEvery;
     not_before_ = {};
-    wanted_ = true;
     const uint64_t seen = attempts_;
-    changed_.notify_all();
+    ask();
     while (attempts_ == seen) {
       if (!wait_for_change(deadline)) break;
     }
@@ -85,6 +83,11 @@ class RefreshingCredentials final : public CredentialsProvider {
   }
 
  private:
+  void ask() REQUIRES(mutex_) {
+    wanted_ = true;
+    asked_.notify_all();
+  }
+
   // False once `deadline` or that of the calling thread has passed.
   bool wait_for_change(Monotonic deadline) REQUIRES(mutex_) {
     const Monotonic until = std::min(deadline, ThreadDeadline::current());
@@ -124,7 +127,7 @@ class RefreshingCredentials final : public CredentialsProvider {
         wanted_ = false;
         return true;
       }
-      changed_.wait_until(mutex_, due);
+      asked_.wait_until(mutex_, due);
     }
     return false;
   }
@@ -179,7 +182,9 @@ class RefreshingCredentials final : public CredentialsProvider {
   std::atomic<int64_t> fetch_deadline_ns_{INT64_MAX};
 
   Mutex mutex_;
-  ConditionVariable changed_;
+  // Two, so that those who wait for an answer do not wake each other with their questions.
+  ConditionVariable asked_;    // wanted_ or stopping_
+  ConditionVariable changed_;  // attempts_
   std::optional<Credentials> current_ GUARDED_BY(mutex_);
   std::optional<Timestamp> refresh_at_ GUARDED_BY(mutex_);
   Error last_error_ GUARDED_BY(mutex_);

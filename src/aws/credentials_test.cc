@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <ctime>
 #include <thread>
+#include <vector>
 
 #include "aws/credential_sources.h"
 #include "aws/testing/fake_environment.h"
@@ -369,6 +371,29 @@ TEST(CredentialsProvider, ARefusedCredentialIsReplacedOnceAMinute) {
   EXPECT_TRUE(made.provider->refresh(*first, in(Seconds(5))));    // another thread was faster
   EXPECT_FALSE(made.provider->refresh(*second, in(Seconds(5))));  // within the minute
   EXPECT_EQ(made.source->fetches, 2);
+}
+
+// Keeps silent until the deadline it is given.
+class SilentSource final : public CredentialSource {
+ public:
+  Result<Credentials> fetch(Monotonic) override {
+    std::this_thread::sleep_for(Milliseconds(500));
+    return fail(ErrorCode::Timeout, "no answer");
+  }
+};
+
+// Each output asks; those who wait must not keep each other awake.
+TEST(CredentialsProvider, WaitingForASilentSourceCostsNothing) {
+  const auto provider =
+      make_refreshing_credentials(std::make_unique<SilentSource>(), aws_process_environment());
+  const std::clock_t before = std::clock();  // CPU of all threads
+  std::vector<std::thread> outputs;
+  for (int i = 0; i < 3; ++i) {
+    outputs.emplace_back([&] { EXPECT_FALSE(provider->get(in(Milliseconds(400)))); });
+  }
+  for (std::thread& output : outputs) output.join();
+  const double seconds = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
+  EXPECT_LT(seconds, 0.05);
 }
 
 TEST(CredentialsProvider, SharedWhileHeld) {
