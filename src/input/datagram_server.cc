@@ -9,6 +9,8 @@ constexpr size_t kChunkBytesFull = 1 << 20;
 constexpr size_t kChunkRecordsFull = 16384;
 constexpr int kDatagramsPerWakeUp = 1024;  // so that a flood starves nobody
 constexpr Milliseconds kQuiet{500};        // without a datagram for so long: not busy
+// Shutdown: how long a flood is read that does not end.
+constexpr Nanoseconds kReadToTheEndMax = Seconds(2);
 constexpr std::string_view kTruncated = "a datagram is longer than 256 KiB: its end is missing";
 
 }  // namespace
@@ -39,7 +41,9 @@ void DatagramServer::read() {
 }
 
 bool DatagramServer::take_waiting() {
-  for (int n = 0; n < kDatagramsPerWakeUp; ++n) {
+  more_ = false;
+  int taken = 0;
+  for (; taken < kDatagramsPerWakeUp; ++taken) {
     if ((chunk_.body.size() >= kChunkBytesFull || chunk_.records.size() >= kChunkRecordsFull) &&
         !source_.hand_on(chunk_)) {
       return false;
@@ -53,6 +57,7 @@ bool DatagramServer::take_waiting() {
     if (!*datagram) break;
     take(**datagram);
   }
+  more_ = taken == kDatagramsPerWakeUp;
   return source_.hand_on(chunk_);
 }
 
@@ -95,7 +100,11 @@ bool DatagramServer::busy() const {
 void DatagramServer::close() {
   if (std::exchange(closed_, true)) return;
   if (!source_.close()) return;
-  if (!take_waiting()) (void)source_.close();
+  const Monotonic until = system_clock().monotonic() + kReadToTheEndMax;
+  do {
+    if (!take_waiting()) return (void)source_.close();
+  } while (more_ && system_clock().monotonic() < until);
+  socket_.reset();  // a sender to a Unix socket learns it with its next datagram
 }
 
 }  // namespace noroshi

@@ -33,12 +33,12 @@ class DatagramServer {
  private:
   void listen();
   void read();
-  // False: the sink is full.
+  // False: the sink is full. `more_` says whether the kernel may hold more.
   [[nodiscard]] bool take_waiting();
   void take(const Datagram& datagram);
   void malformed(std::string_view source, std::string_view problem);
 
-  const std::unique_ptr<DatagramSocket> socket_;
+  std::unique_ptr<DatagramSocket> socket_;  // null once it is closed
   const std::string log_name_;
   const std::string tag_;
   const std::unique_ptr<Framer> framer_;
@@ -48,6 +48,7 @@ class DatagramServer {
   Chunk chunk_;
   std::unique_ptr<char[]> buffer_;
   Monotonic last_read_{};
+  bool more_ = false;
   bool closed_ = false;
   LogEpisode log_malformed_, log_lost_, log_errors_;
 };

@@ -86,11 +86,18 @@ class StreamServer::Session : public std::enable_shared_from_this<Session> {
 
   void release() {
     closed_ = true;
+    // This very moment, not when all others are read as well: what the peer writes now would be
+    // taken by the kernel and read by nobody.
+    if (connection_ && draining_) {
+      connection_->reset_when_closed();
+      connection_.reset();
+    }
     server_.budget_.leave_queue(this);
     server_.budget_.change(held_, 0);
     held_ = 0;
   }
   [[nodiscard]] bool stalled() const { return stalled_; }
+  [[nodiscard]] bool closed() const { return closed_; }
   [[nodiscard]] const std::string& peer() const { return connection_->peer(); }
 
  private:
@@ -151,7 +158,7 @@ class StreamServer::Session : public std::enable_shared_from_this<Session> {
   }
 
   StreamServer& server_;
-  const std::unique_ptr<StreamConnection> connection_;
+  std::unique_ptr<StreamConnection> connection_;  // null once it is closed at the shutdown
   const std::unique_ptr<Framer> framer_;
   const std::string source_;
   std::string unfinished_;  // bytes read and not yet taken
@@ -287,10 +294,19 @@ void StreamServer::close() {
   if (takes) go_on();
   std::vector<std::shared_ptr<Session>> sessions;
   for (const auto& [key, session] : sessions_) sessions.push_back(session);
-  size_t unread = 0;
+  size_t unread = 0, cut_off = 0;
   for (const auto& session : sessions) {
     while (takes && !session->read_to_the_end()) takes = source_.close();
-    if (!takes) ++unread;
+    if (!takes)
+      ++unread;
+    else if (!session->closed())
+      ++cut_off;
+  }
+  if (cut_off != 0) {
+    log_warn(log_name_,
+             "{} connections send faster than they are read and are cut off: what they sent since "
+             "is lost",
+             cut_off);
   }
   if (unread != 0) {
     log_error(log_name_, "the journal takes nothing: what {} connections still hold is lost",

@@ -41,6 +41,12 @@ std::string describe_peer(int socket, const SocketAddress& address) {
   return fmt::format("unix:pid {} uid {}", credentials.pid, credentials.uid);
 }
 
+// Sends the ACK that TCP delays by up to 40 ms: a peer may have small segments waiting for it.
+void acknowledge_now(int socket) {
+  const int on = 1;
+  ::setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);  // no TCP: nothing to do
+}
+
 bool would_block(int error_number) { return error_number == EAGAIN || error_number == EWOULDBLOCK; }
 
 }  // namespace
@@ -87,6 +93,7 @@ struct StreamConnection::Impl {
   std::unique_ptr<TlsSession> tls = {};  // ends before its socket is closed
   WaitType read_waits_for = asio::posix::descriptor_base::wait_read;
   WaitType write_waits_for = asio::posix::descriptor_base::wait_write;
+  bool read_is_shut = false;
   std::shared_ptr<bool> alive = std::make_shared<bool>(true);
 };
 
@@ -119,7 +126,11 @@ Result<std::optional<size_t>> StreamConnection::read(std::span<char> into) {
                          "cannot read from " + impl_->peer);
   }
   for (;;) {
-    const ssize_t count = ::recv(fd(), into.data(), into.size(), MSG_DONTWAIT);
+    ssize_t count = ::recv(fd(), into.data(), into.size(), MSG_DONTWAIT);
+    if (count == 0 && impl_->read_is_shut) {
+      acknowledge_now(fd());
+      count = ::recv(fd(), into.data(), into.size(), MSG_DONTWAIT);
+    }
     if (count >= 0) return static_cast<size_t>(count);
     if (would_block(errno)) return std::nullopt;
     if (errno != EINTR) return fail_errno(errno, "cannot read from " + impl_->peer);
@@ -139,7 +150,19 @@ Result<std::optional<size_t>> StreamConnection::write(std::string_view bytes) {
   }
 }
 
-void StreamConnection::shutdown_read() { ::shutdown(fd(), SHUT_RD); }
+void StreamConnection::shutdown_read() {
+  acknowledge_now(fd());
+  impl_->read_is_shut = true;
+  ::shutdown(fd(), SHUT_RD);
+}
+void StreamConnection::reset_when_closed() {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(fd(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return;  // a Unix socket
+  if (info.tcpi_state != TCP_ESTABLISHED) return;  // it has closed its side: a reset would be rude
+  const linger abort{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(fd(), SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+}
 const std::string& StreamConnection::peer() const { return impl_->peer; }
 int StreamConnection::fd() const { return impl_->fd(); }
 

@@ -59,8 +59,13 @@ class StreamConnection {
   // One send(2): bytes taken, nullopt when the socket's buffer is full; the next call must then
   // begin with the same bytes. Never raises SIGPIPE.
   [[nodiscard]] Result<std::optional<size_t>> write(std::string_view bytes);
-  // After this, read() gives what the kernel already holds and then 0.
+  // After this, read() gives what the kernel already holds and then 0. What a TCP peer's kernel
+  // holds back until we acknowledge what came before (Nagle's algorithm) is asked for.
   void shutdown_read();
+  // Makes the destructor tell a TCP peer that still has its side open by a reset: its next write
+  // fails. After a plain close it would succeed once more, into nothing. What is written to the
+  // peer and not yet with it is lost. (Unix sockets: shutdown_read() has told already.)
+  void reset_when_closed();
 
   // "127.0.0.1:40000", "unix:pid 123 uid 0".
   [[nodiscard]] const std::string& peer() const;

@@ -110,6 +110,30 @@ TEST(StreamListener, AfterShutdownReadTheKernelsBytesStillCome) {
   EXPECT_EQ(**count, 0u);
 }
 
+TEST(StreamListener, AResetTellsAPeerThatStillWrites) {
+  for (const bool peer_has_closed : {false, true}) {
+    boost::asio::io_context loop;
+    auto listener = StreamListener::listen_tcp(loop, "127.0.0.1", 0);
+    ASSERT_TRUE(listener);
+    const UniqueFd client = connect_tcp((*listener)->port());
+    std::unique_ptr<StreamConnection> connection;
+    (*listener)->start(
+        [&](std::unique_ptr<StreamConnection> accepted) { connection = std::move(accepted); });
+    loop.run_one_for(std::chrono::seconds(5));
+    ASSERT_TRUE(connection);
+    if (peer_has_closed) ::shutdown(client.get(), SHUT_WR);
+    connection->shutdown_read();
+    connection->reset_when_closed();
+    connection.reset();
+    if (peer_has_closed) {  // it waits for our end: a proper one
+      char byte = 0;
+      EXPECT_EQ(::recv(client.get(), &byte, 1, 0), 0);
+    } else {  // after a plain close the first write would still succeed
+      EXPECT_EQ(::send(client.get(), "lost", 4, MSG_NOSIGNAL), -1);
+    }
+  }
+}
+
 TEST(StreamListener, APortInUseIsAnErrorThatNamesIt) {
   boost::asio::io_context loop;
   auto first = StreamListener::listen_tcp(loop, "127.0.0.1", 0);

@@ -273,8 +273,15 @@ void Server::close() {
   if (stalled_) go_on();
   std::vector<std::shared_ptr<Session>> sessions;
   for (const auto& [key, session] : sessions_) sessions.push_back(session);
+  size_t cut_off = 0;
   for (const auto& session : sessions) {
-    if (!stalled_) (void)session->read_to_the_end();
+    if (!stalled_ && !session->read_to_the_end() && !stalled_) ++cut_off;
+  }
+  if (cut_off != 0) {
+    log_warn(log_name_,
+             "{} connections send faster than they are read and are cut off: what they sent "
+             "without asking for an ack since is lost",
+             cut_off);
   }
   if (stalled_) {
     log_error(

@@ -72,6 +72,7 @@ void Session::read_gathered() {
 
 void Session::release() {
   closed_ = true;
+  if (connection_ && draining_) connection_.reset();
   resize_buffer(0);
   if (request_) request_->fail();  // in the middle of a frame: it is not stored whole
   request_.reset();
@@ -258,7 +259,7 @@ void Session::begin_frame(std::string_view bytes) {
   }
   const std::string_view tag = server_.effective_tag(frame->tag);
   if (!frame->ack_id.empty()) {
-    ack_wanted_ = true;
+    ack_wanted_ = ever_wanted_acks_ = true;
     switch (server_.acks().open(frame->ack_id, tag, weak_from_this(), request_)) {
       case AckWindow::Seen::New:
         break;
@@ -311,7 +312,13 @@ void Session::end() {
                                   data_size_ - taken_));
   }
   closed_ = true;
-  if (draining_) return;  // acks may still come: the server lets go of it
+  if (draining_) {
+    // Acks may still come, and a client that waits for them repeats what it writes from now on.
+    if (ever_wanted_acks_) return;
+    // To the other kind a record is delivered once the kernel has it. Gone this very moment, not
+    // when all others are read as well: what it writes now would be taken and read by nobody.
+    connection_->reset_when_closed();
+  }
   flush_acks();
   server_.remove(*this);
 }

@@ -41,7 +41,8 @@ class Session final : public AckReceiver, public std::enable_shared_from_this<Se
   void on_readable();
   // Goes on with bytes already read after the sink was full.
   void consume();
-  // Shutdown: reads until the kernel has nothing more. False if the sink became full meanwhile.
+  // Shutdown: reads until the kernel has nothing more, and closes a connection that asks for no
+  // acks. False if the sink became full meanwhile, or the sender is too fast.
   [[nodiscard]] bool read_to_the_end();
   // Logs `reason` and closes.
   void refuse(std::string_view reason);
@@ -106,6 +107,7 @@ class Session final : public AckReceiver, public std::enable_shared_from_this<Se
   Monotonic read_at_ = Monotonic::min();
   bool trickles_ = false;
   bool ack_wanted_ = false;
+  bool ever_wanted_acks_ = false;
   bool gathers_ = false;  // the server will call read_gathered()
   bool closed_ = false;
 
