@@ -41,7 +41,7 @@ class Load:
         self.reconnects = 0
         self.longest_wait = 0.0  # seconds the client could not go on: backpressure
         self.failure = None
-        self._stop = threading.Event()
+        self._stop, self._paused, self._idle = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -53,6 +53,16 @@ class Load:
             raise AssertionError("the router acknowledges no more")
         if self.failure:
             raise self.failure
+
+    def pause(self):
+        """Returns when everything sent is acknowledged; the connection stays, and nothing is sent until resume()."""
+        self._paused.set()
+        if not self._idle.wait(120):
+            raise AssertionError("the router acknowledges no more")
+
+    def resume(self):
+        self._paused.clear()
+        self._idle.clear()
 
     def _run(self):
         try:
@@ -81,15 +91,18 @@ class Load:
                     client = ForwardClient(self.port, timeout=60)
                     for frame in pending.values():
                         client.send(frame)
-                if not self._stop.is_set():
+                quiet = self._stop.is_set() or self._paused.is_set()
+                if not quiet:
                     ack_id, frame = self._chunk(max(1, self.rate // 50))
                     pending[ack_id] = frame
                     client.send(frame)
-                while len(pending) > (0 if self._stop.is_set() else self.WINDOW):
+                while len(pending) > (0 if quiet else self.WINDOW):
                     began = time.monotonic()
                     acknowledged = client.wait_ack()
                     self.longest_wait = max(self.longest_wait, time.monotonic() - began)
                     pending.pop(acknowledged, None)  # a repeated chunk may be acknowledged twice
+                if quiet:
+                    self._idle.set()
             except OSError:
                 if client is not None:
                     client.close()
