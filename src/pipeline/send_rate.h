@@ -3,8 +3,13 @@
 // Backoff alone forgets: the batch that was refused waits, is taken, and the next ones go out at
 // full speed until one is refused again. So a refusal also sets a rate, seven tenths of the one it
 // was refused at (as the SDKs' adaptive retry mode does), and requests are spaced to it. While they
-// are taken the rate grows evenly, to where it was in ten seconds, and when it is four times that,
-// the limit ends. A destination that never throttles is never slowed.
+// are taken the rate grows evenly, to where it was in ten seconds at most, and when it is four
+// times that, the limit ends. A destination that never throttles is never slowed.
+//
+// Only what follows a request that was taken tells of a rate: the pauses between retries are our
+// own, and a destination that refuses every one of them is down, not asked too often. (Counted as
+// requests, a minute of refusals made the rate one in half a minute, and that took minutes to
+// grow.)
 //
 // One per output; used by its thread alone. No memory, no clock of its own.
 #pragma once
@@ -33,6 +38,8 @@ class SendRate {
   double limit_ = 0;
   double refused_at_ = 0;  // the rate that was too high
   double interval_ = 0;    // between two requests lately, in seconds: a moving average; 0: unknown
+  bool taken_ = false;     // the last request
+  bool taken_before_ = false;  // the one before it
   Monotonic last_sent_ = Monotonic::min();
   Monotonic last_grown_ = Monotonic::min();
 };

@@ -81,6 +81,42 @@ TEST(SendRate, EndsWhenTheDestinationHasRecovered) {
   EXPECT_EQ(rate.limit(), 0);
 }
 
+// Ten minutes in which everything is refused, as in an outage: soon afterwards it is as before.
+TEST(SendRate, RetriesThatAreRefusedAreNoRate) {
+  Monotonic now{Seconds(1000)};
+  Quota quota(20);
+  SendRate rate;
+  (void)send_for(Seconds(60), quota, &rate, now);
+  quota.set_rate(0);
+  (void)send_for(std::chrono::minutes(10), quota, &rate, now);
+  quota.set_rate(20);
+  now += Seconds(1);
+  EXPECT_LT(rate.wait(now), Milliseconds(200));
+  EXPECT_GT(send_for(Seconds(10), quota, &rate, now).taken, 20 * 10 * 0.5);
+}
+
+// A request each second of which half are refused, for ten minutes: no quota, but bad luck.
+TEST(SendRate, SlowRequestsThatAreRefusedByChanceRecoverSoon) {
+  Monotonic now{Seconds(1000)};
+  SendRate rate;
+  for (int i = 0; i < 600; ++i) {
+    now += std::max<Nanoseconds>(rate.wait(now), Seconds(1));
+    rate.sent(now);
+    if (i % 2 == 0)
+      rate.taken(now);
+    else
+      rate.throttled(now);
+  }
+  EXPECT_LT(rate.wait(now), Seconds(15));
+  const Monotonic healed = now;
+  while (rate.limit() != 0 && now < healed + std::chrono::minutes(10)) {
+    now += std::max<Nanoseconds>(rate.wait(now), Seconds(1));
+    rate.sent(now);
+    rate.taken(now);
+  }
+  EXPECT_LT(now - healed, Seconds(40));
+}
+
 TEST(SendRate, NeverSlowsWhoIsNeverThrottled) {
   SendRate rate;
   Monotonic now{Seconds(1)};
@@ -96,6 +132,9 @@ TEST(SendRate, IsBoundedFromBelow) {
   Monotonic now{Seconds(1)};
   for (int i = 0; i < 1000; ++i) {
     EXPECT_LE(rate.wait(now), SendRate::kIntervalMax);
+    now += std::chrono::hours(1);
+    rate.sent(now);
+    rate.taken(now);
     now += std::chrono::hours(1);
     rate.sent(now);
     rate.throttled(now);
