@@ -33,6 +33,10 @@ const OptionTable<ParserFilterOptions>& parser_filter_option_table() {
 
 namespace {
 
+// Fields of a record that stand beside the parsed one: each of a million would cost 64 bytes, and
+// a comparison with every parsed name.
+constexpr size_t kKeptPairsMax = 256;
+
 class ParserFilter final : public Filter {
  public:
   ParserFilter(ParserFilterOptions options, RecordAccessor key,
@@ -97,7 +101,9 @@ class ParserFilter final : public Filter {
         *text = pair.text;
         keep = options_.preserve_key;
       }
-      if (keep) kept_.push_back(pair);
+      if (!keep) continue;
+      if (kept_.size() == kKeptPairsMax) return false;
+      kept_.push_back(pair);
     }
     return pairs.ok();
   }
