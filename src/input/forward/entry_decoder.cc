@@ -84,7 +84,7 @@ void EntryDecoder::begin(const Frame& frame, std::string_view tag, std::shared_p
   frame_ = frame;
   tag_.assign(tag);
   ack_ = std::move(ack);
-  done_ = false;
+  done_ = hostile_ = false;
   rest_ = frame.entries;
   window_begin_ = window_end_ = 0;
   inflated_ = 0;
@@ -172,6 +172,7 @@ bool EntryDecoder::refill() {
       inflated_ += *count;
       if (inflated_ <= inflated_max_) continue;
       bad("it expands to more than decompressed_max_size");
+      hostile_ = true;
       return false;
     }
     if (window_end_ != unread)
@@ -187,7 +188,10 @@ bool EntryDecoder::refill() {
 }
 
 EntryDecoder::Step EntryDecoder::take_entry(std::string_view& bytes, ChunkCollector& collector) {
-  if (malformed_ >= kMalformedEntriesMax) return Step::Lost;
+  if (malformed_ >= kMalformedEntriesMax) {
+    hostile_ = true;
+    return Step::Lost;
+  }
   const char* at = bytes.data();
   const char* const end = at + bytes.size();
   const auto lost_or_more = [this](HeadStatus status) {

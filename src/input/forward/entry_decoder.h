@@ -47,6 +47,8 @@ class EntryDecoder {
   [[nodiscard]] uint64_t malformed() const { return malformed_; }
   // What was wrong with the first bad entry: static text, or the decompressor's.
   [[nodiscard]] const std::string& problem() const { return problem_; }
+  // It is no frame of a Forward client but a bomb, or noise: its rest was not looked at.
+  [[nodiscard]] bool hostile() const { return hostile_; }
   // Records whose time was out of range and which got the time of their arrival instead.
   [[nodiscard]] uint64_t times_replaced() const { return times_replaced_; }
 
@@ -71,6 +73,7 @@ class EntryDecoder {
   std::string tag_;
   std::shared_ptr<PendingAck> ack_;
   bool done_ = true;
+  bool hostile_ = false;
   std::string_view rest_ = {};  // entries not yet taken
 
   // Decompressed bytes: [window_begin_, window_end_) of window_ are not yet taken.

@@ -283,7 +283,13 @@ Session::Next Session::decode_frame() {
   if (decoder.decode(server_.collector()) == EntryDecoder::Progress::CollectorFull)
     return Next::Full;
   if (decoder.malformed() != 0) {
-    server_.malformed(decoder.malformed(), *this, decoder.tag(), decoder.problem());
+    if (decoder.hostile()) {
+      server_.metrics().malformed.add(decoder.malformed() - 1);  // the refusal is one
+      refusal_ = fmt::format("a frame tagged {} is given up: {} ({} bad entries so far)",
+                             decoder.tag(), decoder.problem(), decoder.malformed());
+    } else {
+      server_.malformed(decoder.malformed(), *this, decoder.tag(), decoder.problem());
+    }
     if (request_) request_->refuse();
   }
   if (decoder.times_replaced() != 0)
