@@ -12,6 +12,12 @@ void ListenerGroup::note_opened(size_t open) {
   metrics_.connections_open.set(open);
   if (open >= connections_max_) {
     for (const auto& listener : listeners_) listener->pause();
+    if (const auto times = log_full_.admit()) {
+      log_warn(log_name_,
+               "{} connections are open, as many as net.max_connections allows: further ones wait "
+               "until one is closed ({} times)",
+               open, times);
+    }
   }
 }
 

@@ -4,8 +4,10 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "base/log.h"
 #include "metrics/metrics.h"
 #include "net/stream_listener.h"
 
@@ -15,8 +17,13 @@ class ListenerGroup {
  public:
   using Accepted = std::function<void(std::unique_ptr<StreamConnection>)>;
 
-  ListenerGroup(size_t connections_max, InputMetrics& metrics, Accepted accepted)
-      : connections_max_(connections_max), metrics_(metrics), accepted_(std::move(accepted)) {}
+  // `log_name`: of the input, for the line that says that the bound is reached.
+  ListenerGroup(size_t connections_max, std::string log_name, InputMetrics& metrics,
+                Accepted accepted)
+      : connections_max_(connections_max),
+        log_name_(std::move(log_name)),
+        metrics_(metrics),
+        accepted_(std::move(accepted)) {}
 
   // Takes connections from `listener` from now on.
   void serve(std::unique_ptr<StreamListener> listener);
@@ -28,9 +35,11 @@ class ListenerGroup {
 
  private:
   const size_t connections_max_;
+  const std::string log_name_;
   InputMetrics& metrics_;
   const Accepted accepted_;
   std::vector<std::unique_ptr<StreamListener>> listeners_;
+  LogEpisode log_full_;
 };
 
 }  // namespace noroshi

@@ -1,6 +1,7 @@
 #include "input/stream_server.h"
 
 #include <boost/asio/post.hpp>
+#include <optional>
 
 namespace noroshi {
 namespace {
@@ -9,6 +10,7 @@ constexpr size_t kChunkBytesFull = 1 << 20;
 constexpr size_t kChunkRecordsFull = 16384;
 static_assert(kChunkRecordsFull <= kChunkRecordsMax);
 constexpr Milliseconds kQuiet{500};  // without a byte for so long: not busy
+constexpr auto kDeadlineTick = std::chrono::milliseconds(250);
 // Shutdown: how long one connection is read after it was shut for reading.
 constexpr Nanoseconds kReadToTheEndMax = Seconds(2);
 
@@ -51,7 +53,7 @@ class StreamServer::Session : public std::enable_shared_from_this<Session> {
       const size_t before = unfinished_.size();
       const size_t room = std::max(server_.options_.read_bytes, before);
       if (!server_.budget_.may_grow(this, held_, before + room) && !draining_)
-        return server_.arm_deadline();
+        return server_.arm_deadlines();
       unfinished_.resize(before + room);
       const auto count = connection_->read(std::span(unfinished_.data() + before, room));
       unfinished_.resize(before + (count && *count ? **count : 0));
@@ -98,6 +100,10 @@ class StreamServer::Session : public std::enable_shared_from_this<Session> {
   }
   [[nodiscard]] bool stalled() const { return stalled_; }
   [[nodiscard]] bool closed() const { return closed_; }
+  // By when its unfinished message must be complete, because others wait for its memory.
+  void set_memory_deadline(std::optional<Monotonic> deadline) { memory_deadline_ = deadline; }
+  [[nodiscard]] std::optional<Monotonic> memory_deadline() const { return memory_deadline_; }
+  [[nodiscard]] bool holds_memory() const { return held_ != 0; }
   [[nodiscard]] const std::string& peer() const { return connection_->peer(); }
 
  private:
@@ -128,6 +134,7 @@ class StreamServer::Session : public std::enable_shared_from_this<Session> {
       if (found.kind == Found::Kind::Incomplete) break;
       if (!found.problem.empty()) server_.malformed(*this, found.problem);
       if (found.kind != Found::Kind::Message) continue;
+      memory_deadline_.reset();
       server_.chunk_.tag = server_.options_.tag;
       (void)server_.reader_.append(found.message, source_, server_.chunk_);
       if (!server_.reader_.problem().empty()) {
@@ -163,7 +170,8 @@ class StreamServer::Session : public std::enable_shared_from_this<Session> {
   const std::string source_;
   std::string unfinished_;  // bytes read and not yet taken
   size_t held_ = 0;         // of the memory budget
-  bool stalled_ = false;    // in the middle of its bytes: the sink was full
+  std::optional<Monotonic> memory_deadline_;
+  bool stalled_ = false;  // in the middle of its bytes: the sink was full
   bool listening_ = false;
   bool end_of_stream_ = false;
   bool draining_ = false;
@@ -180,7 +188,7 @@ StreamServer::StreamServer(boost::asio::io_context& loop, StreamServerOptions op
       source_(loop, sink, metrics, log_name_, [this] { go_on(); }),
       read_buffer_(new char[options_.read_bytes]),
       listeners_(
-          options_.connections_max, metrics,
+          options_.connections_max, log_name_, metrics,
           [this](std::unique_ptr<StreamConnection> connection) { accept(std::move(connection)); }),
       budget_(options_.unfinished_bytes_max),
       deadline_timer_(loop) {}
@@ -202,7 +210,6 @@ void StreamServer::remove(Session& session) {
   const auto found = sessions_.find(&session);
   if (found == sessions_.end()) return;
   session.release();
-  if (deadline_of_ == &session) deadline_of_ = nullptr;
   sessions_.erase(found);
   memory_released();
   listeners_.note_closed(sessions_.size());
@@ -249,20 +256,40 @@ void StreamServer::memory_released() {
   });
 }
 
-// The first of those that wait for memory must not keep the others waiting for ever.
-void StreamServer::arm_deadline() {
-  Session* const first = budget_.first();
-  if (first == nullptr || deadline_of_ == first) return;
-  deadline_of_ = first;
-  deadline_timer_.expires_after(options_.unfinished_wait_max);
-  deadline_timer_.async_wait([this,
-                              still = std::weak_ptr(alive_)](boost::system::error_code error) {
-    if (error || still.expired()) return;
-    Session* const slow = deadline_of_;
-    deadline_of_ = nullptr;
-    if (slow == nullptr || budget_.first() != slow) return arm_deadline();
-    const auto session = slow->weak_from_this().lock();
-    if (!session) return;
+// Everybody who holds memory and could go on has to finish, all at the same time: a hundred slow
+// senders hold up the others no longer than one. (As the forward input does it.)
+void StreamServer::arm_deadlines() {
+  if (!budget_.others_wait()) return;
+  const Monotonic deadline = options_.clock->monotonic() + options_.unfinished_wait_max;
+  for (const auto& [key, session] : sessions_) {
+    if (session->memory_deadline() || !session->holds_memory()) continue;
+    if (budget_.first() == session.get() || !budget_.queued(session.get()))
+      session->set_memory_deadline(deadline);
+  }
+  if (std::exchange(deadlines_armed_, true)) return;
+  deadline_timer_.expires_after(kDeadlineTick);
+  deadline_timer_.async_wait(
+      [this, still = std::weak_ptr(alive_)](boost::system::error_code error) {
+        if (error || still.expired()) return;
+        deadlines_armed_ = false;
+        check_deadlines();
+      });
+}
+
+void StreamServer::check_deadlines() {
+  const Monotonic now = options_.clock->monotonic();
+  std::vector<std::shared_ptr<Session>> late;
+  for (const auto& [key, session] : sessions_) {
+    if (!session->memory_deadline()) continue;
+    if (!budget_.others_wait()) {
+      session->set_memory_deadline(std::nullopt);  // nobody waits any more
+    } else if (source_.waiting()) {                // it is us who do not read now
+      session->set_memory_deadline(now + options_.unfinished_wait_max);
+    } else if (*session->memory_deadline() <= now) {
+      late.push_back(session);
+    }
+  }
+  for (const auto& session : late) {
     metrics_.malformed.add();
     if (const auto times = log_memory_.admit()) {
       log_warn(log_name_,
@@ -271,7 +298,8 @@ void StreamServer::arm_deadline() {
                session->peer(), times);
     }
     remove(*session);
-  });
+  }
+  arm_deadlines();
 }
 
 void StreamServer::malformed(const Session& session, std::string_view problem) {

@@ -63,7 +63,8 @@ class StreamServer {
   void go_on();
   // Memory was given back, or somebody left the queue for it: its first may go on.
   void memory_released();
-  void arm_deadline();
+  void arm_deadlines();
+  void check_deadlines();
   void malformed(const Session& session, std::string_view problem);
 
   boost::asio::io_context& loop_;
@@ -79,7 +80,7 @@ class StreamServer {
   std::vector<std::weak_ptr<Session>> parked_;  // wait for the sink
   MemoryBudget<Session> budget_;
   boost::asio::steady_timer deadline_timer_;
-  Session* deadline_of_ = nullptr;
+  bool deadlines_armed_ = false;
   Session* released_to_ = nullptr;  // memory_released() has posted its turn
   Monotonic last_read_{};
   bool closing_ = false;

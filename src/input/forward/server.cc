@@ -29,7 +29,7 @@ Server::Server(boost::asio::io_context& loop, ServerOptions options, ChunkSink& 
       sink_(sink),
       metrics_(metrics),
       listeners_(
-          options_.connections_max, metrics,
+          options_.connections_max, log_name_, metrics,
           [this](std::unique_ptr<StreamConnection> connection) { accept(std::move(connection)); }),
       read_buffer_(new char[options_.read_bytes]),  // not cleared: pages are touched when used
       decoder_(*options_.clock),
