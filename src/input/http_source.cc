@@ -1,6 +1,7 @@
 #include "input/http_source.h"
 
 #include <boost/asio/post.hpp>
+#include <charconv>
 
 #include "config/values.h"
 #include "input/forward/inflater.h"
@@ -11,9 +12,12 @@ namespace {
 
 constexpr size_t kChunkBytesFull = 1 << 20;
 constexpr size_t kChunkRecordsFull = 16384;
-// Bodies and chunks of all requests together; beyond it requests are answered 503 by their head.
-// Each may still hold body_bytes_max, and one at a time is decompressed and decoded.
-constexpr size_t kHeldBytesMax = 16 << 20;
+// Bodies and chunks of all requests together; beyond it requests are answered 503, most by their
+// head. One at a time is decompressed and decoded, which takes plain_bytes_max and
+// kRequestBytesMax.
+constexpr size_t kHeldBytesMax = 8 << 20;
+// A body must have come by then where others are refused for want of its memory.
+constexpr Nanoseconds kBodyWaitMax = Seconds(10);
 constexpr size_t kInflateStep = 64 << 10;
 constexpr Milliseconds kQuiet{500};                   // without a request for so long: not busy
 constexpr auto kSinkRetry = std::chrono::seconds(1);  // after an error that may pass
@@ -47,7 +51,7 @@ Chunk& RequestChunks::chunk_for(std::string_view tag, size_t bytes) {
         last.body.size() + bytes <= kChunkBytesFull) {
       return last;
     }
-    full_bytes_ += last.body.size();
+    full_bytes_ += memory_of(last);
   }
   chunks_.emplace_back();
   chunks_.back().tag = tag;
@@ -63,19 +67,29 @@ class HttpSource::Exchange final : public HttpExchange {
     source_.last_request_ns_ = now_ns();
   }
   ~Exchange() override {
+    source_.receiving_.erase(this);
     if (counted_) --source_.under_way_;
     source_.held_bytes_ -= body_.size();
   }
 
+  void may_end_connection(std::function<void()> end) override { end_ = std::move(end); }
   bool wants_body() override {
     decide();
-    return !refusal_;
+    if (refusal_) return false;
+    began_ = system_clock().monotonic();
+    source_.receiving_.insert(this);
+    return true;
   }
   bool take(std::string_view piece) override {
     if (body_.size() + piece.size() > source_.options_.body_bytes_max) {
-      refusal_ =
-          text_answer(413, fmt::format("error: the body is larger than buffer_max_size ({} bytes)",
-                                       source_.options_.body_bytes_max));
+      refuse_as_malformed(413, too_large());
+      return false;
+    }
+    // Many may have begun while there was room. One alone always comes to its end.
+    const size_t of_others = source_.held_bytes_ - body_.size();
+    if (of_others != 0 && of_others + body_.size() + piece.size() > kHeldBytesMax) {
+      source_.note_no_memory();
+      refusal_ = source_.busy_answer();
       return false;
     }
     body_.append(piece);
@@ -85,28 +99,54 @@ class HttpSource::Exchange final : public HttpExchange {
   ServerResponse finish() override { return {}; }
   void finish_later(std::function<void(ServerResponse)> answer) override {
     decide();  // a request without a body
-    if (refusal_) return answer(*std::move(refusal_));
-    std::string_view body = body_;
-    std::string plain;
-    if (const auto compression = compression_of(head_.header("content-encoding"));
-        *compression != forward::Compression::None) {
-      const Status inflated = inflate(*compression, plain);
-      if (!inflated)
-        return answer(text_answer(refused_status_, "error: " + inflated.error().message));
-      body = plain;
-    }
+    source_.receiving_.erase(this);
+    if (refusal_ && !malformed_) return answer(*std::move(refusal_));
     Waiting waiting;
-    waiting.request = source_.handlers_.decode(head_, body);
     waiting.answer = std::move(answer);
     waiting.peer = head_.peer;
-    for (const Chunk& chunk : waiting.request.chunks) waiting.bytes += chunk.body.size();
+    if (!refusal_ && source_.held_bytes_ - body_.size() >= kHeldBytesMax)
+      return waiting.answer(source_.busy_answer());
+    if (!refusal_) decode(waiting.request);
+    if (refusal_) {
+      waiting.request.refusal = std::move(refusal_);
+      waiting.request.malformed = 1;
+    }
+    for (const Chunk& chunk : waiting.request.chunks)
+      waiting.bytes += RequestChunks::memory_of(chunk);
     source_.held_bytes_ += waiting.bytes;
     source_.held_bytes_ -= body_.size();
     body_ = {};
     source_.enqueue(std::move(waiting));
   }
+  [[nodiscard]] bool too_slow(Monotonic now) const { return now - began_ > kBodyWaitMax; }
+  [[nodiscard]] const std::string& peer() const { return head_.peer; }
+  void end_connection() { end_(); }
 
  private:
+  void decode(DecodedRequest& request) {
+    std::string_view body = body_;
+    std::string plain;
+    if (const auto compression = compression_of(head_.header("content-encoding"));
+        *compression != forward::Compression::None) {
+      if (const Status inflated = inflate(*compression, plain); !inflated)
+        return refuse_as_malformed(refused_status_, inflated.error().message);
+      source_.held_bytes_ -= body_.size();
+      std::string().swap(body_);
+      body = plain;
+    }
+    request = source_.handlers_.decode(head_, body);
+  }
+
+  // Counted and said, as what cannot be decoded.
+  void refuse_as_malformed(int status, const std::string& why) {
+    malformed_ = true;
+    refusal_ = text_answer(status, "error: " + why);
+  }
+  [[nodiscard]] std::string too_large() const {
+    return fmt::format("the body is larger than buffer_max_size ({} bytes)",
+                       source_.options_.body_bytes_max);
+  }
+
   // By the head alone; once.
   void decide() {
     if (std::exchange(decided_, true)) return;
@@ -116,7 +156,13 @@ class HttpSource::Exchange final : public HttpExchange {
       refusal_ = text_answer(415, "error: Content-Encoding is none of gzip, zstd, identity");
       return;
     }
-    if (source_.full_ || source_.closed_ || source_.held_bytes_ >= kHeldBytesMax) {
+    uint64_t length = 0;  // as it says itself; the parser has checked that it is a number
+    const std::string_view said = head_.header("content-length");
+    std::from_chars(said.data(), said.data() + said.size(), length);
+    if (length > source_.options_.body_bytes_max) return refuse_as_malformed(413, too_large());
+    const bool no_memory = source_.held_bytes_ >= kHeldBytesMax;
+    if (no_memory) source_.note_no_memory();
+    if (source_.full_ || source_.closed_ || no_memory) {
       refusal_ = source_.busy_answer();
       return;
     }
@@ -146,7 +192,10 @@ class HttpSource::Exchange final : public HttpExchange {
   HttpSource& source_;
   const ServerRequest head_;
   std::string body_;
+  std::function<void()> end_;
+  Monotonic began_{};
   std::optional<ServerResponse> refusal_;
+  bool malformed_ = false;  // why it is refused
   int refused_status_ = 400;
   bool decided_ = false;
   bool counted_ = false;
@@ -214,6 +263,36 @@ ServerResponse HttpSource::busy_answer() const {
   ServerResponse answer = text_answer(503, "error: the router takes no records now, try again");
   answer.headers.push_back({"Retry-After", "1"});
   return answer;
+}
+
+// A request is refused for it: whoever has held the memory for long without coming to an end gives
+// it back.
+void HttpSource::note_no_memory() {
+  if (const auto times = log_memory_.admit()) {
+    log_warn("input:" + options_.name,
+             "requests are answered 503: the bodies and records under way hold {} of {} bytes "
+             "({} times)",
+             held_bytes_.load(), kHeldBytesMax, times);
+  }
+  const Monotonic now = system_clock().monotonic();
+  std::vector<Exchange*> slow;
+  for (Exchange* exchange : receiving_) {
+    if (exchange->too_slow(now)) slow.push_back(exchange);
+  }
+  for (Exchange* exchange : slow) {
+    receiving_.erase(exchange);
+    if (const auto times = log_slow_.admit()) {
+      log_warn("input:" + options_.name,
+               "connection {} is closed: the body of its request is too slow, and others wait for "
+               "the memory ({} times)",
+               exchange->peer(), times);
+    }
+    exchange->end_connection();
+  }
+  if (slow.empty()) return;
+  boost::asio::post(*loop_, [this, count = slow.size(), still = std::weak_ptr(alive_)] {
+    if (!still.expired() && metrics_ != nullptr) metrics_->malformed.add(count);
+  });
 }
 
 void HttpSource::enqueue(Waiting waiting) {

@@ -5,6 +5,7 @@
 //   ingest thread:                    answer ◀─ acks released ◀─ sink.ingest() ◀┘
 //
 // While the journal is full requests are answered 503 with Retry-After, before their body is read.
+// So they are while others hold the memory there is for bodies; those must then come to an end.
 // bind() first, then start(), close() on the ingest thread; destroyed after the loop.
 #pragma once
 
@@ -15,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "base/log.h"
@@ -32,8 +34,9 @@ struct DecodedRequest {
   uint64_t malformed = 0;  // counted and said, with the refusal's body as the reason
 };
 
-// Records of one request at most, as MessagePack.
-inline constexpr size_t kRequestBytesMax = 32 << 20;
+// Records of one request at most, as MessagePack and with what is noted of each. Beside it stands
+// the plain body: together they must leave room in 50 MB.
+inline constexpr size_t kRequestBytesMax = 16 << 20;
 
 // Records of one request, as few chunks as their sizes allow. All may go to one tag or to many.
 class RequestChunks {
@@ -43,7 +46,10 @@ class RequestChunks {
   [[nodiscard]] std::vector<Chunk> take();
   // More than kRequestBytesMax: to be refused.
   [[nodiscard]] bool too_large() const {
-    return full_bytes_ + (chunks_.empty() ? 0 : chunks_.back().body.size()) > kRequestBytesMax;
+    return full_bytes_ + (chunks_.empty() ? 0 : memory_of(chunks_.back())) > kRequestBytesMax;
+  }
+  [[nodiscard]] static size_t memory_of(const Chunk& chunk) {
+    return chunk.body.size() + chunk.records.size() * sizeof(RecordEntry);
   }
 
  private:
@@ -92,8 +98,9 @@ class HttpSource {
     size_t bytes = 0;  // of the chunks, of held_bytes_
   };
 
-  void enqueue(Waiting waiting);  // HTTP thread
-  void take_queue();              // ingest thread, like the rest
+  void enqueue(Waiting waiting);  // HTTP thread, as the next
+  void note_no_memory();
+  void take_queue();  // ingest thread, like the rest
   [[nodiscard]] bool ingest(Waiting& waiting);
   void pause(bool wait_for_sink);
   [[nodiscard]] ServerResponse busy_answer() const;
@@ -106,12 +113,13 @@ class HttpSource {
   std::unique_ptr<boost::asio::steady_timer> retry_timer_;
   std::deque<Waiting> stalled_;  // the first is stored in part; the sink was full
   std::atomic<bool> full_ = false, closed_ = false;
-  std::atomic<size_t> under_way_ = 0;   // requests not answered yet
-  std::atomic<size_t> held_bytes_ = 0;  // of bodies, and of chunks that are not stored yet
+  std::atomic<size_t> under_way_ = 0;        // requests not answered yet
+  std::atomic<size_t> held_bytes_ = 0;       // of bodies, and of chunks that are not stored yet
+  std::unordered_set<Exchange*> receiving_;  // a body; HTTP thread only
   std::atomic<int64_t> last_request_ns_ = 0;
   Mutex mutex_;
   std::deque<Waiting> queue_ GUARDED_BY(mutex_);
-  LogEpisode log_malformed_, log_sink_;
+  LogEpisode log_malformed_, log_sink_, log_slow_, log_memory_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::unique_ptr<HttpServer> server_;  // last: its threads use what is above
 };

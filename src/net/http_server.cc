@@ -192,6 +192,12 @@ class HttpServer::Implementation {
 
   void admit(tcp::socket socket) {
     if (connections() >= options_.max_connections) {
+      if (const auto count = refused_episode_.admit()) {
+        log_warn("http",
+                 "{}:{} has as many connections as it takes, {}: further ones are refused with "
+                 "503 until one is closed ({} times)",
+                 options_.address, endpoint_.port(), options_.max_connections, count);
+      }
       if (options_.tls) return;  // an answer would cost a handshake
       static constexpr std::string_view kBusy =
           "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
@@ -232,6 +238,7 @@ class HttpServer::Implementation {
   std::unordered_set<std::shared_ptr<HttpServerConnection>> connections_ GUARDED_BY(mutex_);
   LogEpisode accept_episode_;
   LogEpisode failed_handshakes_;
+  LogEpisode refused_episode_;
   tcp::endpoint endpoint_;
   asio::io_context context_;  // destroyed before what its coroutines use, above
   // On the acceptor's strand, as are the next two.

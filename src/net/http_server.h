@@ -75,6 +75,9 @@ struct ServerResponse {
 class HttpExchange {
  public:
   virtual ~HttpExchange() = default;
+  // Before everything else. `end` ends the connection while its body is read; to be called from the
+  // server's threads while this lives, and only if it has one thread.
+  virtual void may_end_connection(std::function<void()> /*end*/) {}
   // Asked after the head. False: the body is not read (no 100 Continue), finish() is called next.
   [[nodiscard]] virtual bool wants_body() { return true; }
   // False: enough. finish() is called next and the connection ends after its answer.

@@ -157,6 +157,7 @@ asio::awaitable<bool> HttpServerConnection::serve_request() {
     co_await send({.status = 500, .close = true}, is_head_method, true, false);
     co_return false;
   }
+  exchange->may_end_connection([this] { stream_.cancel(); });
   const BodyEnd end = co_await take_body(parser, *exchange);
   if (end == BodyEnd::Lost) co_return false;
   const bool rest_unread = end == BodyEnd::Refused;

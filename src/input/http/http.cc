@@ -103,7 +103,7 @@ class HttpDecoder final : public RequestDecoder {
                            : reader_.read_json(body, tag, address, chunks);
     if (!read) {
       request.malformed = 1;
-      request.refusal = text_answer(400, "error: " + reader_.problem());
+      request.refusal = text_answer(reader_.too_large() ? 413 : 400, "error: " + reader_.problem());
       return request;
     }
     request.chunks = chunks.take();

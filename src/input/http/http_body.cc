@@ -10,6 +10,12 @@
 namespace noroshi::http_input {
 namespace {
 
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+void skip_spaces(std::string_view& text) {
+  while (!text.empty() && is_space(text[0])) text.remove_prefix(1);
+}
+
 void sanitize(std::string& tag) {
   for (char& c : tag) {
     if (!is_letter(c) && !is_digit(c) && c != '_' && c != '.') c = '_';
@@ -68,57 +74,77 @@ void BodyReader::add_record(std::string_view record, std::string_view tag,
                 remote_address, clock_.wall());
 }
 
-// The document in document_: a map, or an array of maps.
-bool BodyReader::add_document(std::string_view tag, std::string_view remote_address,
-                              RequestChunks& chunks) {
-  MsgpackReader reader(document_);
-  const auto type = reader.peek();
-  if (type && *type == MsgpackType::Map) {
-    add_record(document_, tag, remote_address, chunks);
-    return true;
+bool BodyReader::read_object(std::string_view& body, std::string_view tag,
+                             std::string_view remote_address, RequestChunks& chunks) {
+  const Found found = JsonFramer(kJsonBytesMax).next(body, true);
+  body.remove_prefix(found.bytes);
+  if (found.kind != Found::Kind::Message) {
+    problem_ = found.problem;
+    return false;
   }
-  const auto elements = reader.read_array();
-  if (!elements) return false;
-  for (uint32_t n = 0; n < *elements; ++n) {
-    const auto element = reader.peek();
-    const auto bytes = reader.skip();
-    if (!element || !bytes || *element != MsgpackType::Map) {
-      problem_ = fmt::format("element {} of the array is no object", n);
+  if (found.message.size() > kObjectBytesMax) {
+    problem_ = fmt::format("an object is larger than {} MiB", kObjectBytesMax >> 20);
+    too_large_ = true;
+    return false;
+  }
+  record_.clear();
+  if (const auto parsed = json_.append_object(found.message, record_); !parsed) {
+    problem_ = to_string(parsed.error());
+    return false;
+  }
+  add_record(record_, tag, remote_address, chunks);
+  if (!chunks.too_large()) return true;
+  problem_ = fmt::format("its records take more than {} MiB of memory", kRequestBytesMax >> 20);
+  too_large_ = true;
+  return false;
+}
+
+// One object after the other: an array of 16 MiB as one document would take several times as much.
+bool BodyReader::read_array(std::string_view& body, std::string_view tag,
+                            std::string_view remote_address, RequestChunks& chunks) {
+  body.remove_prefix(1);
+  skip_spaces(body);
+  if (body.starts_with(']')) return body.remove_prefix(1), true;
+  for (size_t n = 0;; ++n) {
+    skip_spaces(body);
+    if (!body.starts_with('{')) {
+      problem_ = body.empty() ? "it ended in the middle of a JSON document"
+                              : fmt::format("element {} of the array is no object", n);
       return false;
     }
-    add_record(*bytes, tag, remote_address, chunks);
+    if (!read_object(body, tag, remote_address, chunks)) return false;
+    skip_spaces(body);
+    const bool more = body.starts_with(',');
+    if (!more && !body.starts_with(']')) {
+      problem_ = fmt::format("element {} of the array is followed by neither , nor ]", n);
+      return false;
+    }
+    body.remove_prefix(1);
+    if (!more) return true;
   }
-  return true;
 }
 
 bool BodyReader::read_json(std::string_view body, std::string_view tag,
                            std::string_view remote_address, RequestChunks& chunks) {
-  JsonFramer framer(kJsonBytesMax);
-  const std::string_view all = body;
-  size_t documents = 0;
+  too_large_ = false;
+  const size_t all = body.size();
+  bool any = false;
   for (;;) {
-    const Found found = framer.next(body, true);
-    body.remove_prefix(found.bytes);
-    const size_t at = all.size() - body.size();
-    if (found.kind == Found::Kind::Skipped) {
-      problem_ = fmt::format("{} (near byte {})", found.problem, at);
-      return false;
+    while (!body.empty() && (is_space(body[0]) || body[0] == ',')) body.remove_prefix(1);
+    if (body.empty()) break;
+    const bool array = body[0] == '[';
+    if (!array && body[0] != '{') {
+      problem_ = "it is no JSON object or array";
+    } else if (array ? read_array(body, tag, remote_address, chunks)
+                     : read_object(body, tag, remote_address, chunks)) {
+      any = true;
+      continue;
     }
-    if (found.kind == Found::Kind::Incomplete) break;
-    ++documents;
-    document_.clear();
-    if (const auto parsed = json_.append_value(found.message, document_); !parsed) {
-      problem_ = fmt::format("{} (before byte {})", to_string(parsed.error()), at);
-      return false;
-    }
-    if (!add_document(tag, remote_address, chunks)) return false;
-    if (chunks.too_large()) {
-      problem_ = fmt::format("its records are larger than {} MiB", kRequestBytesMax >> 20);
-      return false;
-    }
+    problem_ += fmt::format(" (near byte {})", all - body.size());
+    return false;
   }
-  if (documents == 0) problem_ = "there is no JSON object in it";
-  return documents != 0;
+  if (!any) problem_ = "there is no JSON object in it";
+  return any;
 }
 
 bool BodyReader::read_form(std::string_view body, std::string_view tag,
@@ -140,6 +166,7 @@ bool BodyReader::read_form(std::string_view body, std::string_view tag,
     ++pairs;
   }
   writer.end_map(map, pairs);
+  too_large_ = false;
   problem_ = "there is no key=value in it";
   if (pairs != 0) add_record(record_, tag, remote_address, chunks);
   return pairs != 0;

@@ -12,6 +12,9 @@
 
 namespace noroshi::http_input {
 
+// One object. Parsing it takes some five times its size, beside the body that it is in.
+inline constexpr size_t kObjectBytesMax = 4 << 20;
+
 struct BodyOptions {
   std::optional<RecordAccessor> tag_key = {};  // the tag is this field of the record, if it is text
   std::string remote_address_key = {};         // "": not added
@@ -33,17 +36,23 @@ class BodyReader {
   [[nodiscard]] bool read_form(std::string_view body, std::string_view tag,
                                std::string_view remote_address, RequestChunks& chunks);
   [[nodiscard]] const std::string& problem() const { return problem_; }
+  // The problem is that it is more than a request may hold.
+  [[nodiscard]] bool too_large() const { return too_large_; }
 
  private:
-  [[nodiscard]] bool add_document(std::string_view tag, std::string_view remote_address,
-                                  RequestChunks& chunks);
+  // `body` begins with a '[' or '{', and afterwards with what follows the array or object.
+  [[nodiscard]] bool read_array(std::string_view& body, std::string_view tag,
+                                std::string_view remote_address, RequestChunks& chunks);
+  [[nodiscard]] bool read_object(std::string_view& body, std::string_view tag,
+                                 std::string_view remote_address, RequestChunks& chunks);
   void add_record(std::string_view record, std::string_view tag, std::string_view remote_address,
                   RequestChunks& chunks);
 
   const BodyOptions options_;
   const Clock& clock_;
   JsonToMsgpack json_;
-  std::string document_, record_, tag_, problem_;
+  std::string record_, tag_, problem_;
+  bool too_large_ = false;
 };
 
 }  // namespace noroshi::http_input

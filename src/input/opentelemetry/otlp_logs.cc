@@ -142,6 +142,11 @@ Status LogsReader::read_protobuf(std::string_view body, std::string_view tag,
 }
 
 Status LogsReader::read_json(std::string_view body, std::string_view tag, RequestChunks& chunks) {
+  if (body.size() > kJsonRequestBytesMax) {
+    return fail(ErrorCode::Exhausted,
+                fmt::format("JSON is taken up to {} MiB; protobuf may be larger",
+                            kJsonRequestBytesMax >> 20));
+  }
   std::string request;
   if (const auto parsed = json_.append_object(body, request); !parsed) {
     return fail(ErrorCode::Corrupt, std::string(to_string(parsed.error())));

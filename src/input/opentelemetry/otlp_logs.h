@@ -27,6 +27,8 @@ struct LogsOptions {
 
 // Attribute values inside each other at most.
 inline constexpr uint32_t kValueDepthMax = 64;
+// A request in JSON is parsed as a whole, which takes some five times its size. (Protobuf is not.)
+inline constexpr size_t kJsonRequestBytesMax = 4 << 20;
 
 class LogsReader {
  public:
