@@ -17,61 +17,14 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from load import LEVELS, docker_record, line
+from memory_group import LIMIT_BYTES, MemoryGroup, anonymous_bytes
 from harness import BIN, SystemTest, entry, event_time, fetch, free_port, new_ack_id, packed_forward, run_tests, wait_for
 
 import msgpack
 
-LIMIT_BYTES = 50 << 20
 ANONYMOUS_BYTES_MAX = 24 << 20
 # Bytes are what counts, not the hour. A million records are three minutes of it, and 20 times what memory could hold.
 RECORDS = int(os.environ.get("NOROSHI_OUTAGE_RECORDS", "1000000"))
-
-
-class MemoryGroup:
-    """A memory cgroup, version 2 or 1, without swap."""
-
-    def __init__(self, name):
-        root = pathlib.Path("/sys/fs/cgroup")
-        self.unified = "memory" in self._read(root / "cgroup.controllers")
-        self.path = (root if self.unified else root / "memory") / name
-        if self.unified:
-            with contextlib.suppress(OSError):
-                (root / "cgroup.subtree_control").write_text("+memory")
-        elif not (root / "memory").is_dir():
-            raise OSError("no memory cgroup controller")
-        self.path.mkdir()
-        try:
-            for file in (("memory.max",) if self.unified else ("memory.limit_in_bytes",)):
-                (self.path / file).write_text(str(LIMIT_BYTES))
-            for file, value in (("memory.swap.max", "0"), ("memory.swappiness", "0")):
-                with contextlib.suppress(OSError):
-                    (self.path / file).write_text(value)
-        except OSError:
-            self.path.rmdir()
-            raise
-
-    @staticmethod
-    def _read(path):
-        return path.read_text() if path.exists() else ""
-
-    def add(self, pid):
-        (self.path / "cgroup.procs").write_text(str(pid))
-
-    def peak(self):
-        file = "memory.peak" if self.unified else "memory.max_usage_in_bytes"
-        return int(self._read(self.path / file) or 0)
-
-    def killed(self):
-        text = self._read(self.path / ("memory.events" if self.unified else "memory.oom_control"))
-        return any(row.split() == ["oom_kill", count] and count != "0" for row in text.splitlines()
-                   for count in row.split()[1:])
-
-    def remove(self):
-        for _ in range(100):
-            with contextlib.suppress(OSError):
-                self.path.rmdir()
-                return
-            time.sleep(0.05)
 
 
 class Memory(SystemTest):
@@ -85,8 +38,7 @@ class Memory(SystemTest):
         self.start_aws()
         self.port, self.admin = free_port(), free_port()
         config = self.specified_config(self.port, self.admin, service=service)
-        inside = f'echo $$ > {self.group.path}/cgroup.procs && exec "$@"'
-        self.router = self.spawn("router", ["sh", "-c", inside, "sh", BIN / "noroshi", "-c", config],
+        self.router = self.spawn("router", [*self.group.prefix(), BIN / "noroshi", "-c", config],
                                  self.router_environment())
         wait_for("the router's health", lambda: self.alive(self.router) and fetch(
             f"http://127.0.0.1:{self.admin}/api/v1/health")[0] == 200)
@@ -97,9 +49,7 @@ class Memory(SystemTest):
         self.note_anonymous_memory()
 
     def note_anonymous_memory(self):
-        for row in pathlib.Path(f"/proc/{self.router.pid}/smaps_rollup").read_text().splitlines():
-            if row.startswith("Anonymous:"):
-                self.anonymous_peak = max(self.anonymous_peak, int(row.split()[1]) << 10)
+        self.anonymous_peak = max(self.anonymous_peak, anonymous_bytes(self.router.pid))
 
     def report(self, what):
         self.measure()
