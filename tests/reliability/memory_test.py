@@ -32,7 +32,7 @@ class Memory(SystemTest):
         try:
             self.group = MemoryGroup(f"noroshi-test-{os.getpid()}-{time.monotonic_ns()}")
         except OSError as error:
-            self.skipTest(f"no memory cgroup can be made here: {error}")
+            self.skipTest(f"no memory cgroup can be made here: {error.strerror or error}")
         self.addCleanup(self.group.remove)
         self.addCleanup(self._stop_everything)  # before the group is removed
         self.start_aws()

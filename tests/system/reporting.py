@@ -17,7 +17,7 @@ def outcome(result):
         line += f"{failed} failed, "
     line += f"{len(result.skipped)} skipped"
     if result.skipped:
-        line += ": " + "; ".join(sorted({reason for _, reason in result.skipped}))
+        line += ": " + "; ".join(sorted({" ".join(reason.split()) for _, reason in result.skipped}))
     if failed or (result.testsRun == 0 and not result.skipped):  # no test is a failure too
         return line, 1
     return line, SKIPPED if len(skipped_tests) == result.testsRun else 0
