@@ -169,7 +169,7 @@ Result<std::unique_ptr<HttpServer>> start_admin_server(const AdminContext& conte
 }
 
 int ask_for_health(const std::string& url, Milliseconds timeout) {
-  const std::unique_ptr<HttpTransport> transport = make_curl_transport();
+  const std::unique_ptr<HttpTransport> transport = make_http_transport();
   HttpRequest request;
   request.url = url;
   const Result<HttpResponse> response =

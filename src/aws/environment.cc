@@ -42,7 +42,7 @@ const AwsEnvironment& aws_process_environment() {
         return std::string(value);
       },
       .read_file = read_whole_file,
-      .make_transport = make_curl_transport,
+      .make_transport = make_http_transport,
       .clock = &system_clock(),
       .clock_skew = std::make_shared<ClockSkew>(),
   };

@@ -1,8 +1,8 @@
 // The HTTP client: one request, one answer, one deadline. Knows nothing of AWS.
 //
 // HttpTransport is the seam for tests (http/testing/fake_http_transport.h plays answers back). The
-// real one, make_curl_transport(), wraps one libcurl easy handle with its keep-alive connections:
-// one per thread, not thread-safe, cheap to keep. Redirects are answers like any other: they are
+// real one, make_http_transport(), speaks HTTP/1.1 and keeps a few connections alive: one per
+// thread, not thread-safe, cheap to keep. Redirects are answers like any other: they are
 // never followed, because a signed request must be signed again for another host.
 #pragma once
 
@@ -102,7 +102,7 @@ struct HttpTransportOptions {
   std::string key_file = {};          // its key
   std::string key_password = {};
   std::string tls_name = {};  // expected in the certificate and sent as SNI instead of the host
-  std::string proxy = {};     // "http://host:port"; before the environment's
+  std::string proxy = {};     // "http://user:password@host:port"; before the environment's
   // HTTPS_PROXY, HTTP_PROXY, NO_PROXY. Off for the metadata endpoints, which must never go to a
   // proxy.
   bool use_proxy_environment = true;
@@ -112,7 +112,7 @@ struct HttpTransportOptions {
 [[nodiscard]] std::string_view http_user_agent();
 
 // Never fails; what is wrong with the options shows at the first send().
-[[nodiscard]] std::unique_ptr<HttpTransport> make_curl_transport(
+[[nodiscard]] std::unique_ptr<HttpTransport> make_http_transport(
     const HttpTransportOptions& options = {});
 
 }  // namespace noroshi

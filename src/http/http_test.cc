@@ -120,7 +120,7 @@ std::string ok(const std::string& body, const std::string& more = {}) {
          "\r\n" + body;
 }
 
-TEST(CurlTransport, SendsExactlyWhatWasAskedAndKeepsTheConnection) {
+TEST(HttpTransport, SendsExactlyWhatWasAskedAndKeepsTheConnection) {
   std::string head_seen;
   std::string body_seen;
   RawServer server([&](const std::string& head, const std::string& body) {
@@ -128,7 +128,7 @@ TEST(CurlTransport, SendsExactlyWhatWasAskedAndKeepsTheConnection) {
     body_seen = body;
     return ok("answer", "X-Amzn-RequestId: abc\r\nEmpty:\r\n");
   });
-  const auto transport = make_curl_transport();
+  const auto transport = make_http_transport();
   const std::string content = "{\"a\":1}";
   HttpRequest request;
   request.method = "POST";
@@ -154,13 +154,13 @@ TEST(CurlTransport, SendsExactlyWhatWasAskedAndKeepsTheConnection) {
   EXPECT_EQ(body_seen, content);
 }
 
-TEST(CurlTransport, AProxyIsAskedForTheWholeUrl) {
+TEST(HttpTransport, AProxyIsAskedForTheWholeUrl) {
   std::string head_seen;
   RawServer proxy([&](const std::string& head, const std::string&) {
     head_seen = head;
     return ok("by proxy");
   });
-  const auto transport = make_curl_transport({.proxy = proxy.url("")});
+  const auto transport = make_http_transport({.proxy = proxy.url("")});
   HttpRequest request;
   request.url = "http://collector.invalid:8080/in?x=1";
   const auto response = transport->send(request, in(Seconds(5)));
@@ -170,16 +170,16 @@ TEST(CurlTransport, AProxyIsAskedForTheWholeUrl) {
       << head_seen;
 }
 
-TEST(CurlTransport, WithoutKeepAliveEveryRequestHasItsConnection) {
+TEST(HttpTransport, WithoutKeepAliveEveryRequestHasItsConnection) {
   RawServer server([](const std::string&, const std::string&) { return ok("answer"); });
-  const auto transport = make_curl_transport({.keep_alive = false});
+  const auto transport = make_http_transport({.keep_alive = false});
   HttpRequest request;
   request.url = server.url();
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(transport->send(request, in(Seconds(5))));
   EXPECT_EQ(server.connections(), 3);
 }
 
-TEST(CurlTransport, GetHeadDeleteAndEmptyPut) {
+TEST(HttpTransport, GetHeadDeleteAndEmptyPut) {
   std::string head_seen;
   RawServer server([&](const std::string& head, const std::string&) {
     head_seen = head;
@@ -188,7 +188,7 @@ TEST(CurlTransport, GetHeadDeleteAndEmptyPut) {
     if (head.starts_with("DELETE")) return std::string("HTTP/1.1 204 No Content\r\n\r\n");
     return ok("");
   });
-  const auto transport = make_curl_transport();
+  const auto transport = make_http_transport();
   for (const auto& [method, status] :
        {std::pair{"GET", 200}, {"HEAD", 404}, {"DELETE", 204}, {"PUT", 200}, {"GET", 200}}) {
     HttpRequest request;
@@ -205,7 +205,7 @@ TEST(CurlTransport, GetHeadDeleteAndEmptyPut) {
   }
 }
 
-TEST(CurlTransport, StreamsARangeOfAFileAfterAskingFirst) {
+TEST(HttpTransport, StreamsARangeOfAFileAfterAskingFirst) {
   const UniqueFd file(::memfd_create("body", MFD_CLOEXEC));
   std::string content(3 << 20, '\0');
   std::mt19937 random(7);
@@ -219,7 +219,7 @@ TEST(CurlTransport, StreamsARangeOfAFileAfterAskingFirst) {
         return ok("");
       },
       true);
-  const auto transport = make_curl_transport();
+  const auto transport = make_http_transport();
   HttpRequest request;
   request.method = "PUT";
   request.url = server.url("/object");
@@ -238,24 +238,24 @@ TEST(CurlTransport, StreamsARangeOfAFileAfterAskingFirst) {
   EXPECT_EQ(short_file.error().code, ErrorCode::Io);
 }
 
-TEST(CurlTransport, ARedirectIsAnAnswer) {
+TEST(HttpTransport, ARedirectIsAnAnswer) {
   RawServer server([](const std::string&, const std::string&) {
     return "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0"
            "\r\n\r\n";
   });
-  const auto response = make_curl_transport()->send({.url = server.url()}, in(Seconds(5)));
+  const auto response = make_http_transport()->send({.url = server.url()}, in(Seconds(5)));
   ASSERT_TRUE(response);
   EXPECT_EQ(response->status, 307);
   EXPECT_EQ(response->headers.get("location"), "http://127.0.0.1:1/");
 }
 
-TEST(CurlTransport, ALongAnswerIsCut) {
+TEST(HttpTransport, ALongAnswerIsCut) {
   RawServer server(
       [](const std::string&, const std::string&) { return ok(std::string(5000, 'x')); });
   HttpRequest request;
   request.url = server.url();
   request.response_bytes_max = 100;
-  const auto transport = make_curl_transport();
+  const auto transport = make_http_transport();
   const auto response = transport->send(request, in(Seconds(5)));
   ASSERT_TRUE(response);
   EXPECT_EQ(response->status, 200);
@@ -268,13 +268,13 @@ TEST(CurlTransport, ALongAnswerIsCut) {
   EXPECT_FALSE(whole->body_cut);
 }
 
-TEST(CurlTransport, DeadlineRefusedConnectionAndResetAreToldApart) {
+TEST(HttpTransport, DeadlineRefusedConnectionAndResetAreToldApart) {
   std::atomic<bool> silent = true;
   RawServer server([&](const std::string&, const std::string&) {
     while (silent) std::this_thread::sleep_for(Milliseconds(5));
     return std::string();
   });
-  const auto transport = make_curl_transport();
+  const auto transport = make_http_transport();
   const Monotonic before = system_clock().monotonic();
   const auto late = transport->send({.url = server.url()}, in(Milliseconds(200)));
   ASSERT_FALSE(late);
@@ -301,12 +301,12 @@ TEST(CurlTransport, DeadlineRefusedConnectionAndResetAreToldApart) {
   EXPECT_EQ(injected.error().code, ErrorCode::InvalidArgument);
 }
 
-TEST(CurlTransport, ADeadlineBroughtForwardCutsTheRequestShort) {
+TEST(HttpTransport, ADeadlineBroughtForwardCutsTheRequestShort) {
   RawServer server([](const std::string&, const std::string&) {
     std::this_thread::sleep_for(Seconds(2));
     return std::string();
   });
-  const auto transport = make_curl_transport();
+  const auto transport = make_http_transport();
   HttpRequest request;
   request.url = server.url();
   std::atomic<int64_t> deadline_ns{INT64_MAX};
@@ -329,7 +329,7 @@ TEST(CurlTransport, ADeadlineBroughtForwardCutsTheRequestShort) {
   shutdown.join();
 }
 
-TEST(CurlTransport, AClosedIdleConnectionIsReplacedInSilence) {
+TEST(HttpTransport, AClosedIdleConnectionIsReplacedInSilence) {
   std::atomic<int> answered = 0;
   RawServer server([&](const std::string&, const std::string&) {
     ++answered;
@@ -337,7 +337,7 @@ TEST(CurlTransport, AClosedIdleConnectionIsReplacedInSilence) {
   });
   HttpTransportOptions options;
   options.keep_alive_idle_max = Seconds(1);
-  const auto transport = make_curl_transport(options);
+  const auto transport = make_http_transport(options);
   ASSERT_TRUE(transport->send({.url = server.url()}, in(Seconds(5))));
   std::this_thread::sleep_for(Milliseconds(2100));  // past the idle limit: not reused
   // The server's one thread sits on the old connection until the client gives it up.

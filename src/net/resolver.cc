@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <netdb.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <thread>
 
 #include "base/mutex.h"
+#include "base/thread_deadline.h"
 
 namespace noroshi {
 namespace {
@@ -81,9 +83,10 @@ Result<std::vector<SocketAddress>> resolve(const std::string& host, uint16_t por
   }
   MutexLock lock(lookup->mutex);
   while (!lookup->done) {
-    if (!lookup->done_changed.wait_until(lookup->mutex, deadline) && !lookup->done) {
+    const Monotonic now = system_clock().monotonic();
+    if (now >= std::min(deadline, ThreadDeadline::current()))
       return fail(ErrorCode::Timeout, fmt::format("the name server does not answer for {}", host));
-    }
+    lookup->done_changed.wait_until(lookup->mutex, ThreadDeadline::next_look(now, deadline));
   }
   if (lookup->error != 0) {
     const bool no_such_name = lookup->error == EAI_NONAME;

@@ -130,7 +130,7 @@ Result<std::unique_ptr<StreamClient>> StreamClient::connect(const StreamAddress&
       continue;
     }
     std::unique_ptr<StreamClient> client(new StreamClient(*std::move(socket), std::move(peer)));
-    if (tls) NOROSHI_TRY(client->handshake(*tls, address.host, deadline));
+    if (tls) NOROSHI_TRY(client->start_tls(*tls, address.host, deadline));
     return client;
   }
   return std::unexpected(std::move(last));
@@ -142,7 +142,7 @@ Status StreamClient::wait(short events, Monotonic deadline, std::string_view for
   return std::unexpected(std::move(waited.error()).with_context(peer_));
 }
 
-Status StreamClient::handshake(TlsContext& tls, const std::string& host, Monotonic deadline) {
+Status StreamClient::start_tls(TlsContext& tls, const std::string& host, Monotonic deadline) {
   NOROSHI_ASSIGN(tls_, TlsSession::make(tls, socket_.get(), host));
   for (;;) {
     const auto step = tls_->handshake();
@@ -219,14 +219,48 @@ Result<size_t> StreamClient::read(std::span<char> into, Monotonic deadline) {
   }
 }
 
-bool StreamClient::reusable() {
+bool StreamClient::has_input() {
+  if (tls_) return tls_->has_input();
   char byte = 0;
-  if (tls_) {  // reads the session tickets that follow a handshake, too
-    const auto step = tls_->read(std::span(&byte, 1));
-    return step && step->bytes == 0 && step->wants != TlsSession::Wants::Nothing;
-  }
   const ssize_t count = ::recv(socket_.get(), &byte, 1, MSG_DONTWAIT | MSG_PEEK);
-  return count < 0 && would_block(errno);
+  return count >= 0 || !would_block(errno);
+}
+
+Result<bool> StreamClient::wait_for_input(Monotonic deadline) {
+  while (!has_input()) {
+    const Status readable = wait_for(socket_.get(), POLLIN, deadline, "for an answer");
+    if (readable) continue;
+    if (readable.error().code == ErrorCode::Timeout) return false;
+    return std::unexpected(Error(readable.error()).with_context(peer_));
+  }
+  return true;
+}
+
+Result<size_t> StreamClient::write_until_input(std::string_view bytes, Monotonic deadline) {
+  size_t written = 0;
+  while (written < bytes.size()) {
+    if (has_input()) return written;
+    const std::string_view rest = bytes.substr(written);
+    short events = POLLOUT;
+    if (tls_) {
+      auto step = tls_->write(rest);
+      if (!step) return std::unexpected(std::move(step.error()).with_context(peer_));
+      written += step->bytes;
+      if (step->wants == TlsSession::Wants::Nothing) continue;
+      events = events_of(step->wants);
+    } else {
+      const ssize_t sent =
+          ::send(socket_.get(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (sent >= 0) {
+        written += static_cast<size_t>(sent);
+        continue;
+      }
+      if (errno == EINTR) continue;
+      if (!would_block(errno)) return fail_errno(errno, "cannot write to " + peer_);
+    }
+    NOROSHI_TRY(wait(static_cast<short>(events | POLLIN), deadline, "to write"));
+  }
+  return written;
 }
 
 }  // namespace noroshi

@@ -47,17 +47,25 @@ class StreamClient {
   [[nodiscard]] Status write(std::string_view bytes, Monotonic deadline) {
     return write(std::span(&bytes, 1), deadline);
   }
+  // Like write(), but stops as soon as the peer says something or closes, and returns the bytes
+  // written: for a peer that may answer before it has taken everything.
+  [[nodiscard]] Result<size_t> write_until_input(std::string_view bytes, Monotonic deadline);
   // At least one byte; 0 when the peer has ended the stream.
   [[nodiscard]] Result<size_t> read(std::span<char> into, Monotonic deadline);
+  // True when there is something to read (the end as well); false: not before `deadline`.
+  [[nodiscard]] Result<bool> wait_for_input(Monotonic deadline);
   // False if the peer has closed, or sent what nobody asked for. Costs one system call; look before
   // using a connection again that was idle: a write to a closed one may seem to succeed.
-  [[nodiscard]] bool reusable();
+  [[nodiscard]] bool reusable() { return !has_input(); }
+  // TLS from here on, for what was connected without it (behind a proxy). `host`: for SNI and the
+  // check of the certificate.
+  [[nodiscard]] Status start_tls(TlsContext& tls, const std::string& host, Monotonic deadline);
 
   [[nodiscard]] const std::string& peer() const { return peer_; }  // with the address it reached
 
  private:
   StreamClient(UniqueFd socket, std::string peer);
-  [[nodiscard]] Status handshake(TlsContext& tls, const std::string& host, Monotonic deadline);
+  [[nodiscard]] bool has_input();  // looks once, and consumes nothing
   [[nodiscard]] Status write_plain(std::span<const std::string_view> pieces, Monotonic deadline);
   [[nodiscard]] Status write_tls(std::string_view bytes, Monotonic deadline);
   [[nodiscard]] Status wait(short events, Monotonic deadline, std::string_view for_what) const;

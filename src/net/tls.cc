@@ -455,6 +455,18 @@ Result<TlsSession::Progress> TlsSession::read(std::span<char> into) {
   return progress;
 }
 
+bool TlsSession::has_input() {
+  if (broken_) return true;
+  ERR_clear_error();
+  char byte = 0;
+  size_t count = 0;
+  const int outcome = SSL_peek_ex(ssl_, &byte, 1, &count);
+  if (outcome == 1) return true;
+  const int error = SSL_get_error(ssl_, outcome);
+  ERR_clear_error();
+  return error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE;
+}
+
 Result<TlsSession::Progress> TlsSession::write(std::string_view bytes) {
   if (broken_) return fail(ErrorCode::Io, "the TLS connection is broken");
   if (bytes.empty()) return Progress{};

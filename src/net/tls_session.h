@@ -38,6 +38,9 @@ class TlsSession {
   [[nodiscard]] Result<Progress> read(std::span<char> into);
   // After zero bytes the next call must begin with the same bytes.
   [[nodiscard]] Result<Progress> write(std::string_view bytes);
+  // True if a read would give something: bytes, the end, or an error. Looks once; consumes only
+  // what belongs to TLS itself (session tickets).
+  [[nodiscard]] bool has_input();
   // True if a read may give bytes although the socket itself has none.
   [[nodiscard]] bool may_have_more() const { return may_have_more_; }
 
