@@ -24,41 +24,8 @@ std::string_view name_of(const char* program) {
   return slash == nullptr ? program : slash + 1;
 }
 
-// The flags of Fluent Bit, behind the program's name or behind `check`.
-int run_flags(std::string_view program, int argc, char** argv, const CLI::App& verbs, bool check) {
-  using noroshi::CommandLine;
-  const CommandLine line = noroshi::parse_command_line(argc, argv);
-  switch (line.action) {
-    case CommandLine::Action::Run:
-      return check ? noroshi::check(line.arguments) : noroshi::run(line.arguments);
-    case CommandLine::Action::Check:
-      return noroshi::check(line.arguments);
-    case CommandLine::Action::Version:
-      print_version(program);
-      return 0;
-    case CommandLine::Action::HelpOfPlugin:
-      return noroshi::print_options(line.plugin, false);
-    case CommandLine::Action::Help:
-      std::fputs(verbs.help().c_str(), stdout);
-      std::printf("Flags, without a verb or behind check:\n%s",
-                  noroshi::command_line_help().c_str());
-      return 0;
-    case CommandLine::Action::Mistake:
-      break;
-  }
-  std::fprintf(stderr, "%.*s: %s; --help lists the flags\n", static_cast<int>(program.size()),
-               program.data(), line.mistake.c_str());
-  return 1;  // for any mistake, as Fluent Bit
-}
-
-}  // namespace
-
-int main(int argc, char** argv) {
-  const std::string_view program = argc > 0 ? name_of(argv[0]) : "noroshi";
-  // The verb `ship` has a command of its own behind it and so a command line of its own.
-  if (argc > 1 && std::string_view(argv[1]) == "ship")
-    return noroshi::ship::ship_main(argc - 1, argv + 1);
-
+// The verbs: a command line of its own for each. With `argv` null their list is printed.
+int run_verb(std::string_view program, int argc, char** argv) {
   CLI::App app(
       "noroshi, a log router for AWS FireLens: reads Fluent Bit's configuration, loses no "
       "acknowledged record",
@@ -153,9 +120,10 @@ int main(int argc, char** argv) {
       "ship", "send a program's lines to a router, as Docker's log driver would (ship --help)");
 
   app.set_help_flag();  // the flags have one
-  const bool check = argc > 1 && std::string_view(argv[1]) == "check";
-  if (argc < 2 || *argv[1] == '-' || check)
-    return run_flags(program, argc - check, argv + check, app, check);
+  if (argv == nullptr) {
+    std::fputs(app.help().c_str(), stdout);
+    return 0;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -171,4 +139,46 @@ int main(int argc, char** argv) {
   if (*options) return noroshi::print_options(plugin, markdown);
   if (*convert) return noroshi::convert(classic, keep_includes);
   return 1;  // CLI11 has refused every other word
+}
+
+// The flags of Fluent Bit, behind the program's name or behind `check`.
+int run_flags(std::string_view program, int argc, char** argv, bool check) {
+  using noroshi::CommandLine;
+  const CommandLine line = noroshi::parse_command_line(argc, argv);
+  switch (line.action) {
+    case CommandLine::Action::Run:
+      return check ? noroshi::check(line.arguments) : noroshi::run(line.arguments);
+    case CommandLine::Action::Check:
+      return noroshi::check(line.arguments);
+    case CommandLine::Action::Version:
+      print_version(program);
+      return 0;
+    case CommandLine::Action::HelpOfPlugin:
+      return noroshi::print_options(line.plugin, false);
+    case CommandLine::Action::Help:
+      run_verb(program, 0, nullptr);
+      std::printf("Flags, without a verb or behind check:\n%s",
+                  noroshi::command_line_help().c_str());
+      return 0;
+    case CommandLine::Action::Mistake:
+      break;
+  }
+  std::fprintf(stderr, "%.*s: %s; --help lists the flags\n", static_cast<int>(program.size()),
+               program.data(), line.mistake.c_str());
+  return 1;  // for any mistake, as Fluent Bit
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string_view program = argc > 0 ? name_of(argv[0]) : "noroshi";
+  // The verb `ship` has a command of its own behind it and so a command line of its own.
+  if (argc > 1 && std::string_view(argv[1]) == "ship")
+    return noroshi::ship::ship_main(argc - 1, argv + 1);
+
+  const bool check = argc > 1 && std::string_view(argv[1]) == "check";
+  // A router that starts has no verb: none of them is made.
+  if (argc < 2 || *argv[1] == '-' || check)
+    return run_flags(program, argc - check, argv + check, check);
+  return run_verb(program, argc, argv);
 }

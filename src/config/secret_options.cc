@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <string>
-#include <vector>
 
 #include "base/secrets.h"
 #include "config/nearest_name.h"
@@ -36,14 +35,11 @@ constexpr std::array<std::string_view, 11> kNamesOfPlaces = {
     "file", "path", "dir", "url", "uri", "endpoint", "id", "name", "arn", "host", "ttl"};
 // A boolean of the forward plugins, and sizes.
 constexpr std::array<std::string_view, 2> kNoSecrets = {"emptysharedkey", "tokenlimit"};
-// What people misspell; shorter names are too near to ordinary ones.
-const std::vector<std::string>& often_misspelt() {
-  static const std::vector<std::string> names = {
-      "shared_key",   "http_passwd",    "password",     "splunk_token", "license_key",
-      "bearer_token", "tls.key_passwd", "private_key",  "account_key",  "client_secret",
-      "access_token", "refresh_token",  "http_password"};
-  return names;
-}
+// What people misspell, as letters_of() gives it; shorter names are too near to ordinary ones.
+constexpr std::array<std::string_view, 13> kOftenMisspelt = {
+    "sharedkey",   "httppasswd",   "password",    "splunktoken", "licensekey",
+    "bearertoken", "tlskeypasswd", "privatekey",  "accountkey",  "clientsecret",
+    "accesstoken", "refreshtoken", "httppassword"};
 // An edit distance above this is another word.
 constexpr size_t kMisspeltMax = 2;
 
@@ -112,8 +108,12 @@ bool is_secret_name(std::string_view name) {
   for (const std::string_view word : kSecretWords) {
     if (letters.find(word) != std::string::npos) return true;
   }
-  return std::ranges::any_of(often_misspelt(), [&](const std::string& known) {
-    return edit_distance(letters, letters_of(known)) <= kMisspeltMax;
+  return std::ranges::any_of(kOftenMisspelt, [&](std::string_view known) {
+    // At each start every name of the environment comes here: most are told by their length.
+    if (letters.size() + kMisspeltMax < known.size() ||
+        letters.size() > known.size() + kMisspeltMax)
+      return false;
+    return edit_distance(letters, known) <= kMisspeltMax;
   });
 }
 

@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "aws/sigv4.h"
+#include "base/fingerprint.h"
 #include "output/aws_destination.h"
 #include "output/s3/object_key.h"
 
@@ -217,8 +217,11 @@ std::optional<MadeOutput> make(const Section& section, OutputContext& context,
   std::string identity = "s3:" + options.bucket + "/" + options.s3_key_format.text;
   if (!options.endpoint.empty()) identity += "@" + options.endpoint;
   std::string id_seed = identity + '\n' + selection_of(section);
-  // Two outputs may name the same store_dir.
-  const std::string own_name = "noroshi-" + sha256_hex(id_seed).substr(0, 12);
+  // Two outputs may name the same store_dir. No SHA-256: its first use sets up all of OpenSSL,
+  // which a router that has sent nothing does not need.
+  Fingerprint fingerprint;
+  fingerprint.add(id_seed);
+  const std::string own_name = fmt::format("noroshi-{:016x}", fingerprint.value());
 
   NdjsonOptions lines;
   const std::string date_key = to_lower(options.json_date_key);
