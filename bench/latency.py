@@ -47,12 +47,12 @@ class Router:
             "NOROSHI_STORAGE_PATH": str(self.directory / "state")}
         self.process = None
 
-    def start(self):
-        """Starts it and returns the seconds from exec until it accepts a connection."""
+    def start(self, wrapper=()):
+        """Starts it (as an argument of `wrapper`) and returns the seconds from exec until it accepts a connection."""
         with open(self.directory / "log", "ab") as log:
             os.sched_setaffinity(0, {bench.ROUTER_CORE})  # a child has its parent's cores; taskset: a second exec
             started = time.monotonic()
-            self.process = subprocess.Popen([self.binary, "-c", self.config], env=self.environment, stdout=log,
+            self.process = subprocess.Popen([*wrapper, self.binary, "-c", self.config], env=self.environment, stdout=log,
                                             stderr=log, stdin=subprocess.DEVNULL, close_fds=False)
             os.sched_setaffinity(0, bench.OTHER_CORES)
         while True:
@@ -138,6 +138,7 @@ def measure(binaries, rate, seconds, idle_seconds, starts):
         wait_for("the last error", lambda: time.sleep(0.1) or router.report()["log_events"] >= errors)
         row |= {"cpu_percent": (bench.cpu_seconds(router.process.pid) - before) / took * 100,
                 "sent_per_s": rate * seconds / took, "rss_mb": router.memory_mb("VmHWM"),
+                "delivered_rss_mb": router.memory_mb("VmRSS"),
                 "anonymous_mb": router.memory_mb("RssAnon")}
         router.stop()
         report = router.report()
