@@ -169,7 +169,9 @@ Result<std::unique_ptr<HttpServer>> start_admin_server(const AdminContext& conte
 }
 
 int ask_for_health(const std::string& url, Milliseconds timeout) {
-  const std::unique_ptr<HttpTransport> transport = make_http_transport();
+  // The router is in this container: a proxy for the world outside would not find it.
+  const std::unique_ptr<HttpTransport> transport =
+      make_http_transport({.use_proxy_environment = false});
   HttpRequest request;
   request.url = url;
   const Result<HttpResponse> response =
