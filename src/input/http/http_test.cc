@@ -126,7 +126,41 @@ TEST_F(Http, RefusalsStoreNothing) {
   EXPECT_EQ(ask(request("/", R"({"a":")" + std::string(2000, 'x') + "\"}")),
             "HTTP/1.1 413 Payload Too Large");
   EXPECT_EQ(sink_.records.size(), 0u);
+  EXPECT_EQ(metrics_.malformed.get(), 4u);
+}
+
+// What is noted of each record counts, and an object is parsed as a whole.
+TEST_F(Http, MoreThanMemoryMayHold) {
+  start();
+  const auto gzipped = [&](const std::string& plain) {
+    return ask(
+        request("/", forward::gzip(plain), "application/json", "Content-Encoding: gzip\r\n"));
+  };
+  std::string records = "[{}";
+  for (int n = 0; n < 1'000'000; ++n) records += ",{}";
+  EXPECT_EQ(gzipped(records + "]"), "HTTP/1.1 413 Payload Too Large");
+  EXPECT_EQ(gzipped(R"({"a":")" + std::string(5 << 20, 'x') + "\"}"),
+            "HTTP/1.1 413 Payload Too Large");
+  EXPECT_EQ(sink_.records.size(), 0u);
+  EXPECT_EQ(metrics_.malformed.get(), 2u);
+  // Refused by what it says, before its body is there.
+  EXPECT_EQ(ask("POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                "Content-Length: 1099511627776\r\n\r\nx"),
+            "HTTP/1.1 413 Payload Too Large");
   EXPECT_EQ(metrics_.malformed.get(), 3u);
+}
+
+TEST_F(Http, ArraysAreReadObjectByObject) {
+  start();
+  EXPECT_EQ(ask(request("/", "[] [ ] [\n{\"a\":1} ,\t{\"b\":[{},[]]}\n] ")),
+            "HTTP/1.1 201 Created");
+  EXPECT_EQ(sink_.records.size(), 2u);
+  EXPECT_EQ(sink_.records.at(1).record, record_of(R"({"b":[{},[]]})"));
+  for (const std::string_view bad :
+       {"[", "[{}", "[{},", "[{},]", "[,{}]", "[{}{}]", "[{}}", "[[{}]]", "[{},1]", "[{]"}) {
+    EXPECT_EQ(ask(request("/", bad)), "HTTP/1.1 400 Bad Request") << bad;
+  }
+  EXPECT_EQ(sink_.records.size(), 2u);
 }
 
 TEST_F(Http, FormsAddressesHeadersAndHealth) {
