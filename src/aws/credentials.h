@@ -61,7 +61,7 @@ struct AwsEnvironment {
   // Empty variables count as unset, as in the SDKs.
   [[nodiscard]] std::string get(std::string_view name) const;
 };
-// getenv, the file system, libcurl, the system clock. One skew for the whole process.
+// getenv, the file system, the HTTP client, the system clock. One skew for the whole process.
 [[nodiscard]] const AwsEnvironment& aws_process_environment();
 
 struct CredentialsOptions {

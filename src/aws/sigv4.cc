@@ -46,7 +46,7 @@ void append_canonical_value(std::string& out, std::string_view value) {
   }
 }
 
-// Headers that proxies, servers or libcurl may change or drop on the way.
+// Headers that proxies, servers or the HTTP client may change or drop on the way.
 bool is_signed_header(std::string_view lower_name) {
   static constexpr std::string_view kNever[] = {
       "authorization", "connection",        "content-length", "expect",     "keep-alive",     "te",

@@ -43,7 +43,7 @@ class SigV4Signer {
 
   // Sets Host, X-Amz-Date, X-Amz-Security-Token, Authorization, and for S3 X-Amz-Content-Sha256;
   // replaces those of an earlier attempt. `payload_hash`: sha256_hex(body) or kUnsignedPayload.
-  // Signs every other header except those that proxies and libcurl may change. Errors:
+  // Signs every other header except those that proxies and the HTTP client may change. Errors:
   // InvalidArgument (the URL).
   [[nodiscard]] Status sign(HttpRequest& request, const Credentials& credentials, Timestamp time,
                             std::string_view payload_hash);

@@ -126,7 +126,10 @@ class StreamTransport final : public HttpTransport {
 
   [[nodiscard]] Status exchange(Attempt& attempt, const HttpRequest& request, std::string head,
                                 bool expect);
-  [[nodiscard]] Status send_body(Attempt& attempt, BodySource& body, uint64_t position);
+  [[nodiscard]] Status send_request(Attempt& attempt, const HttpRequest& request, std::string head,
+                                    bool expect);
+  // False: the answer has begun, the rest of the request is not wanted.
+  [[nodiscard]] Result<bool> write_request(Attempt& attempt, std::string_view bytes);
   // Once: what has come by then.
   [[nodiscard]] Status read_some(StreamClient& client, ResponseParser& parser, Monotonic deadline);
   [[nodiscard]] Status read_answer(Attempt& attempt);
@@ -275,40 +278,50 @@ Status StreamTransport::read_answer(Attempt& attempt) {
   return {};
 }
 
-Status StreamTransport::send_body(Attempt& attempt, BodySource& body, uint64_t position) {
-  while (position < body.size()) {
-    const auto piece = body.piece(position);
-    if (!piece) {
-      attempt.file_failed = true;
-      return std::unexpected(piece.error());
-    }
+Result<bool> StreamTransport::write_request(Attempt& attempt, std::string_view bytes) {
+  while (!bytes.empty()) {
     NOROSHI_ASSIGN(const size_t written,
-                   attempt.client.write_until_input(*piece, stall_deadline(attempt.deadline)));
-    position += written;
-    if (written == piece->size()) continue;
+                   attempt.client.write_until_input(bytes, stall_deadline(attempt.deadline)));
+    bytes.remove_prefix(written);
+    if (bytes.empty()) break;
     // An answer before its time, or a late 100 Continue.
     NOROSHI_TRY(read_some(attempt.client, attempt.parser, attempt.deadline));
-    if (attempt.parser.has_head()) return {};
+    if (attempt.parser.has_head()) return false;
   }
-  attempt.body_sent = true;
-  return {};
+  return true;
 }
 
-Status StreamTransport::exchange(Attempt& attempt, const HttpRequest& request, std::string head,
-                                 bool expect) {
+Status StreamTransport::send_request(Attempt& attempt, const HttpRequest& request, std::string head,
+                                     bool expect) {
   BodySource body(request);
   uint64_t position = 0;
   if (!expect && !request.file) {  // head and the body's beginning leave together
     position = std::min(request.body.size(), kPieceBytes);
     head += request.body.substr(0, position);
   }
-  Status sent = attempt.client.write(head, stall_deadline(attempt.deadline));
-  if (sent && expect) {
+  NOROSHI_ASSIGN(bool wanted, write_request(attempt, head));
+  if (wanted && expect) {
     const Monotonic patience = std::min(attempt.deadline, system_clock().monotonic() + kExpectWait);
     NOROSHI_ASSIGN(const bool spoken, attempt.client.wait_for_input(patience));
     if (spoken) NOROSHI_TRY(read_some(attempt.client, attempt.parser, attempt.deadline));
+    wanted = !attempt.parser.has_head();
   }
-  if (sent && !attempt.parser.has_head()) sent = send_body(attempt, body, position);
+  while (wanted && position < body.size()) {
+    const auto piece = body.piece(position);
+    if (!piece) {
+      attempt.file_failed = true;
+      return std::unexpected(piece.error());
+    }
+    NOROSHI_ASSIGN(wanted, write_request(attempt, *piece));
+    position += piece->size();
+  }
+  attempt.body_sent = wanted;
+  return {};
+}
+
+Status StreamTransport::exchange(Attempt& attempt, const HttpRequest& request, std::string head,
+                                 bool expect) {
+  const Status sent = send_request(attempt, request, std::move(head), expect);
   if (sent) return read_answer(attempt);
   // Who closes before it has read everything may have said why.
   if (attempt.file_failed || sent.error().code == ErrorCode::Timeout || !read_answer(attempt))

@@ -88,8 +88,9 @@ Status ResponseParser::put(std::string_view bytes) {
 
 Status ResponseParser::put_end() {
   error_code error;
-  grammar_->put_eof(error);
-  if (error || !grammar_->is_done())
+  const bool begun = grammar_->got_some();  // without that Beast may not be told of the end
+  if (begun) grammar_->put_eof(error);
+  if (!begun || error || !grammar_->is_done())
     return fail(ErrorCode::Corrupt, "the connection was closed in the middle of the answer");
   done_ = true;
   return {};

@@ -239,7 +239,6 @@ Result<bool> StreamClient::wait_for_input(Monotonic deadline) {
 Result<size_t> StreamClient::write_until_input(std::string_view bytes, Monotonic deadline) {
   size_t written = 0;
   while (written < bytes.size()) {
-    if (has_input()) return written;
     const std::string_view rest = bytes.substr(written);
     short events = POLLOUT;
     if (tls_) {
@@ -259,6 +258,7 @@ Result<size_t> StreamClient::write_until_input(std::string_view bytes, Monotonic
       if (!would_block(errno)) return fail_errno(errno, "cannot write to " + peer_);
     }
     NOROSHI_TRY(wait(static_cast<short>(events | POLLIN), deadline, "to write"));
+    if (has_input()) return written;
   }
   return written;
 }

@@ -47,8 +47,8 @@ class StreamClient {
   [[nodiscard]] Status write(std::string_view bytes, Monotonic deadline) {
     return write(std::span(&bytes, 1), deadline);
   }
-  // Like write(), but stops as soon as the peer says something or closes, and returns the bytes
-  // written: for a peer that may answer before it has taken everything.
+  // Like write(), but where it has to wait for the peer it stops when that says something or closes
+  // instead, and returns the bytes written: for who may answer before it has taken everything.
   [[nodiscard]] Result<size_t> write_until_input(std::string_view bytes, Monotonic deadline);
   // At least one byte; 0 when the peer has ended the stream.
   [[nodiscard]] Result<size_t> read(std::span<char> into, Monotonic deadline);

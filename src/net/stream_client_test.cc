@@ -112,6 +112,62 @@ TEST_F(StreamClientTest, ALargeWriteFinishesWhenThePeerReads) {
   EXPECT_EQ(received, head + much);
 }
 
+TEST_F(StreamClientTest, AWriteUntilInputHasADeadline) {
+  auto client = StreamClient::connect(address(), nullptr, in(Seconds(5)));
+  ASSERT_TRUE(client);
+  auto server = accept();
+  ASSERT_TRUE(server);
+  const auto small = (*client)->write_until_input("small", in(Seconds(5)));
+  ASSERT_TRUE(small);
+  EXPECT_EQ(*small, 5U);
+  const std::string much(64 << 20, 'x');  // more than the kernel takes
+  const auto silent = (*client)->write_until_input(much, in(Milliseconds(100)));
+  ASSERT_FALSE(silent);
+  EXPECT_EQ(silent.error().code, ErrorCode::Timeout);
+}
+
+TEST_F(StreamClientTest, AnAnswerEndsAWriteThatWaits) {
+  auto client = StreamClient::connect(address(), nullptr, in(Seconds(5)));
+  ASSERT_TRUE(client);
+  auto server = accept();
+  ASSERT_TRUE(server);
+  const std::string much(64 << 20, 'x');
+  std::thread speaker([&] {
+    std::this_thread::sleep_for(Milliseconds(100));
+    EXPECT_TRUE(server->write("enough"));
+  });
+  const auto stopped = (*client)->write_until_input(much, in(Seconds(20)));
+  speaker.join();
+  ASSERT_TRUE(stopped) << stopped.error().message;
+  EXPECT_LT(*stopped, much.size());
+  char buffer[10];
+  const auto said = (*client)->read(buffer, in(Seconds(5)));
+  ASSERT_TRUE(said);
+  EXPECT_EQ(std::string_view(buffer, *said), "enough");
+}
+
+TEST_F(StreamClientTest, WaitsForInputWithoutTakingIt) {
+  auto client = StreamClient::connect(address(), nullptr, in(Seconds(5)));
+  ASSERT_TRUE(client);
+  auto server = accept();
+  ASSERT_TRUE(server);
+  const auto nothing = (*client)->wait_for_input(in(Milliseconds(20)));
+  ASSERT_TRUE(nothing);
+  EXPECT_FALSE(*nothing);
+  ASSERT_TRUE(server->write("x"));
+  for (int i = 0; i < 2; ++i) {
+    const auto something = (*client)->wait_for_input(in(Seconds(5)));
+    ASSERT_TRUE(something);
+    EXPECT_TRUE(*something);
+  }
+  char buffer[10];
+  EXPECT_EQ((*client)->read(buffer, in(Seconds(5))), 1U);
+  server.reset();
+  const auto end = (*client)->wait_for_input(in(Seconds(5)));
+  ASSERT_TRUE(end);
+  EXPECT_TRUE(*end) << "the end is something to read";
+}
+
 TEST_F(StreamClientTest, AClosedOrTalkingPeerIsNotReusable) {
   auto one = StreamClient::connect(address(), nullptr, in(Seconds(5)));
   auto server = accept();

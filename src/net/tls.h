@@ -74,7 +74,7 @@ class TlsContext {
 [[nodiscard]] std::shared_ptr<TlsContext> make_tls_client(const Section& section,
                                                           Diagnostics& diagnostics,
                                                           bool on_by_default = false);
-// The options without the files, for those who hand them to another library (curl).
+// The options without the files.
 [[nodiscard]] TlsOptions parse_tls_client_options(const Section& section, Diagnostics& diagnostics,
                                                   bool on_by_default = false);
 

@@ -204,6 +204,10 @@ class Image(SystemTest):
         self.assertIn("JST", self.run_image("/bin/sh", "-c", "TZ=Asia/Tokyo date; ls /usr/share/zoneinfo/Asia/Tokyo").stdout
                       .replace("+09", "JST"))
 
+    def test_openssl_finds_the_authorities_where_it_looks(self):
+        """Without this file every https destination is refused, and no other test here has one."""
+        self.assertIn("BEGIN CERTIFICATE", self.run_image("cat", "/usr/lib/ssl/cert.pem").stdout)
+
     def test_output_kafka_finds_its_library(self):
         """It is loaded only where it is configured, so nothing but this would miss it."""
         result = self.run_image("noroshi", "check", "-i", "dummy", "-o", "kafka", "-m", "*", "-p", "brokers=broker:9092",

@@ -58,6 +58,7 @@ take /etc/ssl/certs/ca-certificates.crt
 take /etc/ssl/openssl.cnf
 mkdir -p "$image/usr/lib/ssl"
 ln -s /etc/ssl/certs /etc/ssl/openssl.cnf "$image/usr/lib/ssl/"
+ln -s /etc/ssl/certs/ca-certificates.crt "$image/usr/lib/ssl/cert.pem"  # where OpenSSL looks for the authorities
 ln -s ca-certificates.crt "$image/etc/ssl/certs/ca-bundle.crt"
 mkdir -p "$image/usr/share"
 cp -R /usr/share/zoneinfo "$image/usr/share/zoneinfo"
