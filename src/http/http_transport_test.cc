@@ -9,10 +9,10 @@
 #include <array>
 #include <atomic>
 #include <functional>
-#include <mutex>
 #include <random>
 #include <thread>
 
+#include "base/mutex.h"
 #include "base/thread_deadline.h"
 #include "base/unique_fd.h"
 #include "http/http_client.h"
@@ -573,7 +573,7 @@ class TunnelProxy {
   }
   [[nodiscard]] uint16_t port() const { return listening_; }
   [[nodiscard]] std::string head() {  // of the CONNECT
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return head_;
   }
 
@@ -585,7 +585,7 @@ class TunnelProxy {
     char c = 0;
     while (!head.ends_with("\r\n\r\n") && ::recv(client.get(), &c, 1, 0) == 1) head += c;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       head_ = head;
     }
     const std::string answer =
@@ -614,8 +614,8 @@ class TunnelProxy {
   const std::string refusal_;
   UniqueFd listener_;
   uint16_t listening_ = 0;
-  std::mutex mutex_;
-  std::string head_;
+  Mutex mutex_;
+  std::string head_ GUARDED_BY(mutex_);
   std::thread thread_;
 };
 
