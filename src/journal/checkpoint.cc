@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "journal/checkpoint_format.h"
+#include "journal/journal_format.h"
 
 namespace noroshi {
 namespace {
@@ -19,6 +21,15 @@ constexpr size_t kSlotPreallocatedBytes = 16 << 10;
 static_assert(kSlotPreallocatedBytes <= kCheckpointSlotBytes);
 
 constexpr int kNoSlot = -1;
+
+Status preallocate(File& file) {
+  const std::string zeros(kSlotPreallocatedBytes, '\0');
+  const std::string_view piece = zeros;
+  for (uint64_t slot = 0; slot < kCheckpointSlots; ++slot) {
+    NOROSHI_TRY(file.write_at(slot * kCheckpointSlotBytes, {&piece, 1}));
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -32,6 +43,11 @@ struct CheckpointStore::Slots {
   int durable = kNoSlot;
   std::array<uint64_t, kCheckpointSlots> generations = {};
   bool name_durable = false;  // the directory was synced since the file was made
+  std::string last = {};      // the newest save, encoded
+  // A sync failed: the kernel may have called pages clean that it never wrote, so no later sync of
+  // this file says anything about what was saved before.
+  bool untrusted = false;
+  bool listed = false;  // a file says so to the next process
 
   // The one to overwrite next.
   [[nodiscard]] int next() const {
@@ -133,45 +149,121 @@ Result<CheckpointStore::Slots*> CheckpointStore::slots(std::string_view identity
   NOROSHI_ASSIGN(slots->file, files_.open(directory_ / name, OpenMode::OpenOrCreate));
   NOROSHI_ASSIGN(const uint64_t size, slots->file->size());
   if (size == 0) {
-    const std::string zeros(kSlotPreallocatedBytes, '\0');
-    for (uint64_t slot = 0; slot < kCheckpointSlots; ++slot) {
-      const std::string_view piece = zeros;
-      NOROSHI_TRY(slots->file->write_at(slot * kCheckpointSlotBytes, {&piece, 1}));
-    }
+    NOROSHI_TRY(preallocate(*slots->file));
   } else {
     NOROSHI_ASSIGN(const LoadedCheckpoint loaded, read(name, slots.get()));
-    // What an earlier process wrote last may not be on stable storage yet; now it is.
-    NOROSHI_TRY(slots->file->sync());
-    slots->durable = slots->newest;
+    if (slots->newest != kNoSlot) {
+      NOROSHI_ASSIGN(slots->last,
+                     encode_checkpoint({slots->generation, journal_, loaded.checkpoint}));
+    }
+    // What an earlier process wrote last may not be on stable storage yet; now it is. If not, any
+    // slot may be the one that a power loss leaves: none is overwritten.
+    const bool listed =
+        files_.open(directory_ / (std::string(kUntrustedCheckpointPrefix) + name), OpenMode::Read)
+            .has_value();
+    if (!listed && slots->file->sync())
+      slots->durable = slots->newest;
+    else
+      distrust(identity, *slots);
   }
   return open_.emplace(identity, std::move(slots)).first->second.get();
 }
 
 Status CheckpointStore::save(const Checkpoint& checkpoint) {
   NOROSHI_ASSIGN(Slots* const slots, this->slots(checkpoint.identity));
-  NOROSHI_ASSIGN(const std::string bytes,
+  NOROSHI_ASSIGN(std::string bytes,
                  encode_checkpoint({slots->generation + 1, journal_, checkpoint}));
-  const int slot = slots->next();
+  if (slots->untrusted && slots->durable == kNoSlot)
+    return replace(checkpoint.identity, *slots, std::move(bytes));
+  return write(*slots, std::move(bytes));
+}
+
+// `bytes` are of the next generation.
+Status CheckpointStore::write(Slots& slots, std::string bytes) {
+  const int slot = slots.next();
   CHECK(slot != kNoSlot, "of three slots one is neither newest nor durable");
   const std::string_view piece = bytes;
-  slots->generations[slot] = 0;
+  slots.generations[slot] = 0;
   NOROSHI_TRY(
-      slots->file->write_at(static_cast<uint64_t>(slot) * kCheckpointSlotBytes, {&piece, 1}));
-  slots->generations[slot] = ++slots->generation;
-  slots->newest = slot;
+      slots.file->write_at(static_cast<uint64_t>(slot) * kCheckpointSlotBytes, {&piece, 1}));
+  slots.generations[slot] = ++slots.generation;
+  slots.newest = slot;
+  slots.last = std::move(bytes);
+  return {};
+}
+
+// A new file with nothing but this save takes the place of the one that is not trusted; a power
+// loss leaves the one or the other. It is on stable storage then, its name is not yet.
+Status CheckpointStore::replace(std::string_view identity, Slots& slots, std::string bytes) {
+  const Path path = directory_ / checkpoint_file_name(identity);
+  const Path fresh = path.string() + std::string(kUnfinishedSuffix);
+  Result<std::unique_ptr<File>> file = files_.open(fresh, OpenMode::Create);
+  Status made = file ? Status() : Status(std::unexpected(file.error()));
+  if (made) made = preallocate(**file);
+  const std::string_view piece = bytes;
+  if (made) made = (*file)->write_at(0, {&piece, 1});
+  if (made) made = (*file)->sync();
+  if (made) made = files_.rename(fresh, path);
+  if (!made) {
+    // Found and removed at the next start if this fails, too.
+    static_cast<void>(files_.remove(fresh).has_value());
+    return made;
+  }
+  slots =
+      Slots{.file = *std::move(file), .generation = slots.generation + 1, .listed = slots.listed};
+  slots.newest = slots.durable = 0;
+  slots.generations[0] = slots.generation;
+  slots.last = std::move(bytes);
   return {};
 }
 
 Status CheckpointStore::sync(std::string_view identity) {
   NOROSHI_ASSIGN(Slots* const slots, this->slots(identity));
+  if (slots->untrusted && !slots->last.empty()) NOROSHI_TRY(save_again(identity, *slots));
   if (slots->durable != slots->newest) {
-    NOROSHI_TRY(slots->file->sync());
+    if (Status synced = slots->file->sync(); !synced) {
+      distrust(identity, *slots);
+      return synced;
+    }
     slots->durable = slots->newest;
   }
   if (!slots->name_durable) {
     NOROSHI_TRY(files_.sync_directory(directory_));
     slots->name_durable = true;
   }
+  if (std::exchange(slots->listed, false)) {
+    // If it cannot be removed the next start writes the checkpoint again, for nothing.
+    const std::string name =
+        std::string(kUntrustedCheckpointPrefix) + checkpoint_file_name(identity);
+    static_cast<void>(files_.remove(directory_ / name).has_value());
+  }
+  return {};
+}
+
+// A disk that refuses this file as well leaves the next process without the warning.
+void CheckpointStore::distrust(std::string_view identity, Slots& slots) {
+  slots.untrusted = slots.listed = true;
+  const std::string name = std::string(kUntrustedCheckpointPrefix) + checkpoint_file_name(identity);
+  static_cast<void>(files_.open(directory_ / name, OpenMode::OpenOrCreate).has_value());
+}
+
+Status CheckpointStore::repair(std::string_view identity) {
+  const std::string name = std::string(kUntrustedCheckpointPrefix) + checkpoint_file_name(identity);
+  if (!files_.open(directory_ / name, OpenMode::Read)) return {};
+  return sync(identity);
+}
+
+Status CheckpointStore::save_again(std::string_view identity, Slots& slots) {
+  NOROSHI_ASSIGN(CheckpointSave save, decode_checkpoint(slots.last));
+  save.generation = slots.generation + 1;
+  NOROSHI_ASSIGN(const std::string bytes, encode_checkpoint(save));
+  Status replaced = replace(identity, slots, bytes);
+  if (replaced || replaced.error().code != ErrorCode::Exhausted || slots.durable == kNoSlot)
+    return replaced;
+  // No room for a file: the same save in another slot, which makes its pages dirty again. Either
+  // the next sync writes these, or it fails.
+  NOROSHI_TRY(write(slots, bytes));
+  slots.untrusted = false;
   return {};
 }
 

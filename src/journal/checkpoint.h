@@ -62,6 +62,8 @@ struct LoadedCheckpoint {
 };
 
 // Not thread-safe (Journal locks). `files` must outlive it.
+inline constexpr std::string_view kUntrustedCheckpointPrefix = "untrusted-";  // an empty file
+
 class CheckpointStore {
  public:
   CheckpointStore(FileSystem& files, Path directory, JournalId journal)
@@ -73,14 +75,22 @@ class CheckpointStore {
   [[nodiscard]] Result<LoadedCheckpoint> load(std::string_view identity);
   // InvalidArgument if it is over the limits above.
   [[nodiscard]] Status save(const Checkpoint& checkpoint);
-  // The last save of `identity` is on stable storage afterwards.
+  // The last save of `identity` is on stable storage afterwards. After a failure it is written
+  // again by the next call, into a new file: syncing the old one again would prove nothing.
   [[nodiscard]] Status sync(std::string_view identity);
+  // What a process left that was killed between a failed sync and the writing again: its successor
+  // reads it from the same cache, and writes it again first. Ok if there is nothing to do.
+  [[nodiscard]] Status repair(std::string_view identity);
   [[nodiscard]] Status remove(std::string_view identity);
 
  private:
   struct Slots;  // an open checkpoint file: which slot is newest, which is durable
   Result<LoadedCheckpoint> read(const std::string& file_name, Slots* slots);
   Result<Slots*> slots(std::string_view identity);
+  Status write(Slots& slots, std::string bytes);
+  Status replace(std::string_view identity, Slots& slots, std::string bytes);
+  void distrust(std::string_view identity, Slots& slots);
+  Status save_again(std::string_view identity, Slots& slots);
 
   FileSystem& files_;
   const Path directory_;

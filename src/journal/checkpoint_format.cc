@@ -151,9 +151,14 @@ std::string checkpoint_file_name(std::string_view identity) {
   for (char& c : readable) {
     if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '.' && c != '_') c = '-';
   }
+  // A start removes what ends like an unfinished file.
+  if (readable.ends_with(kUnfinishedSuffix))
+    readable[readable.size() - kUnfinishedSuffix.size()] = '-';
   return fmt::format("{}{:016x}-{}", kFilePrefix, hash, readable);
 }
 
-bool is_checkpoint_file_name(std::string_view name) { return name.starts_with(kFilePrefix); }
+bool is_checkpoint_file_name(std::string_view name) {
+  return name.starts_with(kFilePrefix) && !name.ends_with(kUnfinishedSuffix);
+}
 
 }  // namespace noroshi

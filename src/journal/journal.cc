@@ -3,35 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <deque>
 
 #include "base/check.h"
-#include "base/log.h"
-#include "base/mutex.h"
-#include "journal/journal_format.h"
+#include "journal/journal_impl.h"
 #include "journal/journal_reader.h"
-#include "journal/reader.h"
-#include "journal/recovery.h"
-#include "journal/retention.h"
-#include "journal/segment.h"
 #include "journal/segment_reader.h"
-
-// Locks, in the order they are taken:
-//   append_mutex_  the one writer: active file, encoder, full episode
-//   sync_mutex_    one fsync at a time; who waits for it usually finds the work done
-//   Retention's    checkpoints and deletion
-//   SegmentList's  the list; held for nanoseconds
-// Readers take none of them to read within a segment.
 
 namespace noroshi {
 namespace {
 
-constexpr std::string_view kComponent = "journal";
-
 // A journal has at least so many segments, or retention would free its space in one lump.
 constexpr uint64_t kSegmentsMin = 8;
-// The disk is asked for its free space once per so many bytes appended.
-constexpr uint64_t kFreeSpaceCheckBytes = 1 << 20;
 
 // A segment begins with so many receipts of the one before at most, in at most this share of it: at
 // 5,000 acknowledged requests a second those of the last 1.6 s, beside those of the segment itself.
@@ -41,146 +23,11 @@ constexpr uint64_t kReceiptsShareMax = 16;
 // While dropping, the journal counts as full until nothing was dropped for so long.
 constexpr Seconds kDropQuiet{60};
 
+// So many segments keep the descriptor they were written with until they are synced.
+constexpr size_t kWritersMax = 32;
 constexpr char kMemoryDirectory[] = "/journal";
 
-std::string in_mib(uint64_t bytes) {
-  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
-}
-
-class JournalImpl final : public Journal {
- public:
-  JournalImpl(JournalOptions options, FileSystem& files, std::unique_ptr<FileSystem> owned_files,
-              std::unique_ptr<FileLock> lock, const Clock& clock, RecoveredJournal recovered)
-      : options_(std::move(options)),
-        owned_files_(std::move(owned_files)),
-        files_(files),
-        lock_(std::move(lock)),
-        clock_(clock),
-        id_(recovered.id),
-        recovery_(recovered.report),
-        in_memory_(owned_files_ != nullptr),
-        retention_(files_, options_.directory, id_, segments_, in_memory_) {
-    for (SegmentPointer& segment : recovered.segments) segments_.add(std::move(segment));
-    appended_.store(recovered.next);
-    const MutexLock appending(append_mutex_);
-    remember(recovered.receipts);
-    recovered_receipts_ = std::move(recovered.receipts);
-    // What an earlier process appended may not be on stable storage yet.
-    durable_.store(segments_.first_offset(recovered.next));
-    // An output that is still below the oldest segment lost what was there to an earlier
-    // DropOldest.
-    if (options_.when_full == WhenFull::DropOldest) {
-      segments_.set_dropped_below(segments_.first_offset(recovered.next));
-    }
-  }
-
-  Result<Offset> append(const ChunkView& chunk, const Routing& routing,
-                        std::span<const Receipt> receipts) override EXCLUDES(append_mutex_);
-  Status commit() override;
-  Status sync_to(Offset offset) override EXCLUDES(sync_mutex_);
-
-  Offset first_offset() const override { return segments_.first_offset(appended_.load()); }
-  Offset appended_offset() const override { return appended_.load(); }
-  Offset durable_offset() const override { return durable_.load(); }
-
-  Result<LoadedCheckpoint> register_output(std::string_view identity) override {
-    return retention_.register_output(identity, first_offset());
-  }
-  void unregister_output(std::string_view identity) override {
-    retention_.unregister_output(identity);
-  }
-  Status save_checkpoint(const Checkpoint& checkpoint, bool durable) override {
-    CHECK(checkpoint.highest() <= appended_.load(), "a checkpoint names only appended records");
-    return retention_.save(checkpoint, durable || options_.sync == SyncMode::Full);
-  }
-  Result<std::vector<LoadedCheckpoint>> orphan_checkpoints() override {
-    return retention_.orphans();
-  }
-  Status remove_checkpoint(std::string_view identity) override {
-    return retention_.remove(identity);
-  }
-
-  std::unique_ptr<JournalReader> make_reader(Offset from) override {
-    return make_journal_reader(files_, segments_, appended_, from);
-  }
-
-  const JournalId& id() const override { return id_; }
-  bool in_memory() const override { return in_memory_; }
-  uint64_t bytes() const override { return segments_.bytes(); }
-  uint64_t bytes_max() const override { return options_.bytes_max; }
-  uint64_t bytes_from(Offset offset) const override;
-  Offset next_segment(Offset offset) const override;
-  uint64_t records_dropped() const override { return records_dropped_.load(); }
-  bool full() const override { return full_.load(); }
-  bool failed() const override { return failed_.load(); }
-  std::string problem() const override EXCLUDES(problem_mutex_) {
-    const MutexLock lock(problem_mutex_);
-    return problem_;
-  }
-  const JournalRecovery& recovery() const override { return recovery_; }
-  std::vector<Receipt> take_receipts() override EXCLUDES(append_mutex_) {
-    const MutexLock lock(append_mutex_);
-    return std::exchange(recovered_receipts_, {});
-  }
-
- private:
-  Status make_room(uint64_t entry_bytes) REQUIRES(append_mutex_);
-  Status check_disk(uint64_t entry_bytes) REQUIRES(append_mutex_);
-  Status write(EntryLayout& layout, const ChunkView& chunk, const Routing& routing,
-               std::span<const Receipt> receipts) REQUIRES(append_mutex_);
-  Status prepare_segment(uint64_t entry_bytes) REQUIRES(append_mutex_);
-  Status open_segment() REQUIRES(append_mutex_);
-  void seal() REQUIRES(append_mutex_);
-  bool drop_oldest() REQUIRES(append_mutex_) EXCLUDES(sync_mutex_);
-  void tell_before_drop() REQUIRES(append_mutex_);
-  void remember(std::span<const Receipt> receipts) REQUIRES(append_mutex_);
-  void publish(uint64_t entry_bytes, Offset end) REQUIRES(append_mutex_);
-  void begin_full(const Error& error) REQUIRES(append_mutex_);
-  void end_full() REQUIRES(append_mutex_);
-  void set_problem(std::string problem) EXCLUDES(problem_mutex_);
-  Status sync_segments(Offset target) REQUIRES(sync_mutex_);
-  Status sync_names() REQUIRES(sync_mutex_);
-  Status fail_for_good(const Error& error) REQUIRES(sync_mutex_);
-
-  const JournalOptions options_;
-  const std::unique_ptr<FileSystem> owned_files_;
-  FileSystem& files_;
-  const std::unique_ptr<FileLock> lock_;
-  const Clock& clock_;
-  const JournalId id_;
-  const JournalRecovery recovery_;
-  const bool in_memory_;
-
-  SegmentList segments_;
-  Retention retention_;
-  std::atomic<Offset> appended_;
-  std::atomic<Offset> durable_;
-  std::atomic<uint64_t> records_dropped_{0};
-  std::atomic<bool> full_{false};
-  std::atomic<bool> failed_{false};
-  std::atomic<bool> directory_changed_{true};  // a segment was made since the directory was synced
-
-  Mutex append_mutex_;
-  SegmentPointer active_ GUARDED_BY(append_mutex_);
-  std::unique_ptr<File> file_ GUARDED_BY(append_mutex_);  // of active_
-  bool uncut_ GUARDED_BY(append_mutex_) = false;  // a failed append left bytes behind in file_
-  EntryEncoder encoder_ GUARDED_BY(append_mutex_);
-  std::deque<Receipt> carried_ GUARDED_BY(append_mutex_);
-  std::vector<Receipt> recovered_receipts_ GUARDED_BY(append_mutex_);
-  std::vector<Receipt> first_receipts_ GUARDED_BY(append_mutex_);
-  uint64_t unchecked_bytes_ GUARDED_BY(append_mutex_) = kFreeSpaceCheckBytes;
-  Monotonic full_since_ GUARDED_BY(append_mutex_) = {};
-  Monotonic last_drop_ GUARDED_BY(append_mutex_) = {};
-  bool full_logged_ GUARDED_BY(append_mutex_) = false;
-  LogEpisode full_episode_;
-  uint64_t dropped_at_full_ GUARDED_BY(append_mutex_) = 0;
-  bool broken_ GUARDED_BY(append_mutex_) = false;  // the last append failed, not for want of room
-
-  Mutex sync_mutex_;
-
-  mutable Mutex problem_mutex_;
-  std::string problem_ GUARDED_BY(problem_mutex_);
-};
+}  // namespace
 
 // ---- append
 // --------------------------------------------------------------------------------------------
@@ -191,7 +38,7 @@ Result<Offset> JournalImpl::append(const ChunkView& chunk, const Routing& routin
   // What would not survive anyway is not stored; of too many the newest are.
   if (in_memory_) receipts = {};
   receipts = receipts.last(std::min<size_t>(receipts.size(), kReceiptsMax));
-  if (failed_.load()) return fail(ErrorCode::Io, problem());
+  if (failed_.load()) NOROSHI_TRY(repair());
   NOROSHI_ASSIGN(EntryLayout layout, layout_of(chunk, routing));
   layout.receipts = static_cast<uint32_t>(receipts.size());
   layout.compute_entry_bytes();
@@ -212,8 +59,7 @@ Result<Offset> JournalImpl::append(const ChunkView& chunk, const Routing& routin
     if (status) status = write(layout, chunk, routing, receipts);
     if (status) break;
     if (status.error().code != ErrorCode::Exhausted) {
-      broken_ = true;
-      set_problem(status.error().message);
+      begin_broken(status.error());
       return std::unexpected(status.error());
     }
     begin_full(status.error());
@@ -223,8 +69,8 @@ Result<Offset> JournalImpl::append(const ChunkView& chunk, const Routing& routin
     }
   }
   if (full_.load()) end_full();
-  if (std::exchange(broken_, false) && !full_.load()) set_problem({});
-  remember(receipts);
+  if (broken_) end_broken();
+  remember(receipts, layout.base);
   publish(layout.entry_bytes, layout.end());
   return layout.base;
 }
@@ -267,8 +113,9 @@ Status JournalImpl::write(EntryLayout& layout, const ChunkView& chunk, const Rou
     // The first entry of a segment repeats the receipts of the recent past: the segments before it
     // may be deleted any time, and recovery reads this one alone. Where a power loss must not take
     // what was acknowledged, it must not take the records and leave their receipts either.
-    if (options_.sync == SyncMode::Full) NOROSHI_TRY(sync_to(appended_.load()));
-    first_receipts_.assign(carried_.begin(), carried_.end());
+    if (options_.sync == SyncMode::Full) NOROSHI_TRY(sync_appended(appended_.load()));
+    first_receipts_.clear();
+    for (const CarriedReceipt& carried : carried_) first_receipts_.push_back(carried.receipt);
     first_receipts_.insert(first_receipts_.end(), receipts.begin(), receipts.end());
     receipts = first_receipts_;
     receipts = receipts.last(std::min<size_t>(receipts.size(), kReceiptsMax));
@@ -286,10 +133,7 @@ Status JournalImpl::write(EntryLayout& layout, const ChunkView& chunk, const Rou
   // Nothing may stay behind the last whole entry: written over in part by the next one, it would
   // look like damage after a crash. What cannot be cut off now is cut off before the next entry.
   uncut_ = !file_->truncate(position);
-  if (written.error().code != ErrorCode::Exhausted) {
-    log_error(kComponent, "{}; nothing of this chunk is acknowledged", written.error().message);
-    seal();  // perhaps another file fares better
-  }
+  if (written.error().code != ErrorCode::Exhausted) seal();  // perhaps another file fares better
   return written;
 }
 
@@ -312,7 +156,8 @@ Status JournalImpl::open_segment() {
   const std::string header =
       encode_segment_header({.journal = id_, .first = first, .created = clock_.wall()});
   const std::string_view piece = header;
-  NOROSHI_ASSIGN(std::unique_ptr<File> file, files_.open(fresh, OpenMode::Create));
+  NOROSHI_ASSIGN(std::unique_ptr<File> created, files_.open(fresh, OpenMode::Create));
+  std::shared_ptr<File> file = std::move(created);
   Status made = file->write_at(0, {&piece, 1});
   if (made) made = files_.rename(fresh, path);
   if (!made) {
@@ -321,8 +166,15 @@ Status JournalImpl::open_segment() {
     return made;
   }
   directory_changed_.store(true);
+  // By its name, for the messages of errors to come.
+  if (Result<std::unique_ptr<File>> named = files_.open(path, OpenMode::ReadWrite))
+    file = *std::move(named);
   auto segment = std::make_shared<Segment>(first, path, segment_salt(id_, first));
   segment->end_position.store(kSegmentHeaderBytes);
+  if (!in_memory_) {
+    close_writers();
+    segment->set_writer(file);
+  }
   segments_.add(segment);
   active_ = std::move(segment);
   file_ = std::move(file);
@@ -330,9 +182,17 @@ Status JournalImpl::open_segment() {
   return {};
 }
 
+// Nobody has synced for long: the oldest segments are written by now, as a rule. Their files are
+// opened again if somebody does.
+void JournalImpl::close_writers() {
+  std::vector<SegmentPointer> open = segments_.all();
+  std::erase_if(open, [](const SegmentPointer& segment) { return segment->writer() == nullptr; });
+  for (size_t i = 0; i + kWritersMax <= open.size(); ++i) open[i]->set_writer(nullptr);
+}
+
 // Of the last kReceiptsCarriedMax requests, for the next segment.
-void JournalImpl::remember(std::span<const Receipt> receipts) {
-  carried_.insert(carried_.end(), receipts.begin(), receipts.end());
+void JournalImpl::remember(std::span<const Receipt> receipts, Offset base) {
+  for (const Receipt& receipt : receipts) carried_.push_back({receipt, base});
   const size_t most = std::min<uint64_t>(
       kReceiptsCarriedMax, options_.segment_bytes_max / kReceiptsShareMax / kReceiptBytes);
   while (carried_.size() > most) carried_.pop_front();
@@ -355,8 +215,12 @@ void JournalImpl::publish(uint64_t entry_bytes, Offset end) {
 }
 
 Status JournalImpl::commit() {
-  if (failed_.load()) return fail(ErrorCode::Io, problem());
-  return options_.sync == SyncMode::Full ? sync() : Status();
+  if (failed_.load()) {
+    if (!repair_is_due()) return fail(ErrorCode::Io, problem());
+    const MutexLock lock(append_mutex_);
+    NOROSHI_TRY(repair());
+  }
+  return options_.sync == SyncMode::Full ? sync_appended(appended_.load()) : Status();
 }
 
 // ---- full
@@ -372,7 +236,11 @@ bool JournalImpl::drop_oldest() {
     // bring back a segment dropped earlier and lose the newer ones: offsets below durable_offset()
     // would be used again.
     const MutexLock lock(sync_mutex_);
-    if (!sync_names()) return false;
+    if (failed_.load()) return false;
+    if (const Status synced = sync_names(); !synced) {
+      static_cast<void>(begin_failed(synced.error().message));
+      return false;
+    }
   }
   if (options_.on_drop) tell_before_drop();
   const SegmentPointer dropped = retention_.drop_oldest();
@@ -386,12 +254,12 @@ void JournalImpl::tell_before_drop() {
   const SegmentPointer oldest = segments_.oldest_sealed();
   if (!oldest) return;
   auto file = files_.open(oldest->path, OpenMode::Read);
-  if (!file) return log_warn(kComponent, "{}", file.error().message);
+  if (!file) return log_warn(kJournalComponent, "{}", file.error().message);
   SegmentReader reader(*std::move(file), oldest->salt, oldest->first);
   EntryHead head;
   for (;;) {
     const auto step = reader.next(oldest->end_position.load(), oldest->end_offset.load(), head);
-    if (!step) return log_warn(kComponent, "{}", step.error().message);
+    if (!step) return log_warn(kJournalComponent, "{}", step.error().message);
     if (*step == SegmentReader::Step::End) return;
     if (*step == SegmentReader::Step::Entry) options_.on_drop(head);
   }
@@ -406,7 +274,7 @@ void JournalImpl::begin_full(const Error& error) {
   set_problem(fmt::format("journal full: {}", error.message));
   full_logged_ = full_episode_.admit() > 0;
   if (!full_logged_) return;  // it goes in and out of being full; once a minute is enough
-  log_warn(kComponent, "full: {}; {}", error.message,
+  log_warn(kJournalComponent, "full: {}; {}", error.message,
            block ? "inputs are paused until outputs catch up" : "dropping the oldest records");
 }
 
@@ -417,65 +285,40 @@ void JournalImpl::end_full() {
   full_.store(false);
   const auto seconds = std::chrono::duration<double>(now - full_since_).count();
   if (full_logged_)
-    log_info(kComponent, "room again after {:.1f} s, {} records dropped meanwhile", seconds,
+    log_info(kJournalComponent, "room again after {:.1f} s, {} records dropped meanwhile", seconds,
              records_dropped_.load() - dropped_at_full_);
   set_problem({});
 }
 
+// A write failed, and not for want of room. One line when that begins, one when it is over.
+void JournalImpl::begin_broken(const Error& error) {
+  if (failed_.load()) return;  // that has lines of its own
+  set_problem(error.message);
+  ++broken_attempts_;
+  if (std::exchange(broken_, true)) return;
+  broken_since_ = clock_.monotonic();
+  broken_attempts_ = 1;
+  broken_logged_ = broken_episode_.admit() > 0;  // one that comes and goes says so once a minute
+  if (!broken_logged_) return;
+  log_error(kJournalComponent,
+            "{}; nothing more is stored or acknowledged until a write succeeds, inputs are paused",
+            error.message);
+}
+
+void JournalImpl::end_broken() {
+  broken_ = false;
+  if (!full_.load()) set_problem({});
+  if (!broken_logged_) return;
+  const auto seconds = std::chrono::duration<double>(clock_.monotonic() - broken_since_).count();
+  log_info(kJournalComponent,
+           "writes succeed again after {:.1f} s and {} failed attempts; nothing that was "
+           "acknowledged is lost",
+           seconds, broken_attempts_);
+}
+
 void JournalImpl::set_problem(std::string problem) {
   const MutexLock lock(problem_mutex_);
-  if (!failed_.load()) problem_ = std::move(problem);
-}
-
-// ---- sync
-// ----------------------------------------------------------------------------------------------
-
-Status JournalImpl::sync_to(Offset offset) {
-  if (durable_.load() >= offset) return {};
-  const MutexLock lock(sync_mutex_);
-  if (durable_.load() >= offset) return {};  // somebody else's fsync covered it while we waited
-  if (failed_.load()) return fail(ErrorCode::Io, problem());
-  const Offset target = appended_.load();
-  CHECK(offset <= target, "only appended records can be synced");
-  NOROSHI_TRY(sync_segments(target));
-  durable_.store(target);
-  return {};
-}
-
-Status JournalImpl::sync_segments(Offset target) {
-  for (const SegmentPointer& segment : segments_.all()) {
-    const uint64_t position = segment->end_position.load();
-    if (segment->synced_position >= position || segment->first >= target) continue;
-    Result<std::unique_ptr<File>> file = files_.open(segment->path, OpenMode::ReadWrite);
-    if (!file) {
-      if (file.error().code == ErrorCode::NotFound) continue;  // deleted meanwhile
-      return std::unexpected(std::move(file).error());
-    }
-    if (const Status synced = (*file)->sync(); !synced) return fail_for_good(synced.error());
-    segment->synced_position = position;
-  }
-  return sync_names();
-}
-
-Status JournalImpl::sync_names() {
-  if (!directory_changed_.exchange(false)) return {};
-  if (const Status synced = files_.sync_directory(options_.directory); !synced) {
-    return fail_for_good(synced.error());
-  }
-  return {};
-}
-
-// After a failed fsync the kernel has dropped the pages it could not write: a later fsync would
-// succeed without them. So nothing more can be promised until a restart has read what is really
-// there.
-Status JournalImpl::fail_for_good(const Error& error) {
-  set_problem(
-      fmt::format("{}: nothing more is acknowledged until a restart; what is in the journal is "
-                  "still delivered",
-                  error.message));
-  failed_.store(true);
-  log_error(kComponent, "{}", problem());
-  return fail(ErrorCode::Io, problem());
+  problem_ = std::move(problem);
 }
 
 // ---- reading
@@ -505,8 +348,6 @@ Offset JournalImpl::next_segment(Offset offset) const {
   return appended_.load();
 }
 
-}  // namespace
-
 Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options, FileSystem* files,
                                                const Clock& clock) {
   if (options.bytes_max < kJournalBytesMin) {
@@ -532,24 +373,29 @@ Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options, FileSyste
     NOROSHI_TRY(files->create_directories(options.directory));
     NOROSHI_ASSIGN(std::unique_ptr<FileLock> lock, files->lock(options.directory / kLockFileName));
     NOROSHI_ASSIGN(RecoveredJournal recovered, recover_journal(*files, options.directory));
-    return std::make_unique<JournalImpl>(std::move(options), *files, std::move(owned),
-                                         std::move(lock), clock, std::move(recovered));
+    auto made = std::make_unique<JournalImpl>(std::move(options), *files, std::move(owned),
+                                              std::move(lock), clock, std::move(recovered));
+    // If that does not work out, the next append tries it again.
+    if (made->failed()) static_cast<void>(made->commit().has_value());
+    return made;
   };
   Result<std::unique_ptr<Journal>> journal = recover();
   if (!journal) return std::unexpected(std::move(journal).error().with_context(where));
   const JournalRecovery& found = (*journal)->recovery();
-  log_info(kComponent, "{}: {} in {} segments, records {} to {}", where,
+  log_info(kJournalComponent, "{}: {} in {} segments, records {} to {}", where,
            in_mib((*journal)->bytes()), found.segments, (*journal)->first_offset().value,
            (*journal)->appended_offset().value);
   if (found.torn_bytes_cut > 0) {
-    log_warn(kComponent, "{} bytes of an unfinished append were cut off", found.torn_bytes_cut);
+    log_warn(kJournalComponent, "{} bytes of an unfinished append were cut off",
+             found.torn_bytes_cut);
   }
   if (found.records_damaged > 0) {
-    log_error(kComponent, "{} records in the newest segment are damaged", found.records_damaged);
+    log_error(kJournalComponent, "{} records in the newest segment are damaged",
+              found.records_damaged);
   }
   if (found.offsets_skipped > 0) {
     log_error(
-        kComponent,
+        kJournalComponent,
         "{} records that an output had delivered are missing (power loss?); going on after them",
         found.offsets_skipped);
   }

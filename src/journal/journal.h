@@ -12,6 +12,12 @@
 // loss; damaged bytes are never delivered but reported as lost; an offset that a checkpoint names,
 // or that was below durable_offset(), is never given to another record.
 //
+// After an fsync that failed the journal has failed(): nothing may be acknowledged, append(),
+// commit() and sync_to() answer Io, and reading goes on. Each of these calls tries to repair it,
+// once kRepairWaitMin to kRepairWaitMax have passed since the last attempt: what was not on stable
+// storage is written again into new files (repair.h). Then everything works as before; what the
+// disk has taken meanwhile is told by lost_before_sync().
+//
 // Thread-safe, all of it. append() costs one pwritev; commit() costs nothing unless SyncMode::Full.
 #pragma once
 
@@ -53,6 +59,9 @@ struct JournalOptions {
   std::function<void(const EntryHead&)> on_drop = {};
 };
 inline constexpr uint64_t kJournalBytesMin = 256 << 10;
+// Between two attempts to repair a journal whose fsync failed; doubled after each.
+inline constexpr Seconds kRepairWaitMin{1};
+inline constexpr Seconds kRepairWaitMax{30};
 
 // The router's answer for a chunk. Opaque here; `marks` is at most kRoutingBytesMax.
 struct Routing {
@@ -83,14 +92,20 @@ class Journal {
 
   // Stores all records of `chunk` or none; returns the offset of the first. Empty chunks:
   // InvalidArgument. Exhausted: full and WhenFull::Block, or no disk space; try again later,
-  // nothing is broken. Io: an earlier fsync failed (sticky: nothing can be promised any more) or
-  // the write failed. `receipts` name the requests that are complete with this chunk; at most
+  // nothing is broken. Io: an earlier fsync failed and is not repaired yet, or the write failed:
+  // try again later, too. `receipts` name the requests that are complete with this chunk; at most
   // kReceiptsMax are kept.
   [[nodiscard]] virtual Result<Offset> append(const ChunkView& chunk, const Routing& routing,
                                               std::span<const Receipt> receipts = {}) = 0;
-  // After it succeeded everything appended before may be acknowledged. One call for many appends is
-  // cheaper.
+  // After it succeeded everything appended before may be acknowledged, but for what
+  // lost_before_sync() names. One call for many appends is cheaper.
   [[nodiscard]] virtual Status commit() = 0;
+  // True if some of these records were appended, and lost by a failing disk before they were on
+  // stable storage: readers get them as damaged, and whoever sent them must send them again.
+  [[nodiscard]] virtual bool lost_before_sync(Offset from, Offset to) const = 0;
+  // How often a repair found such records. What was read earlier from the cache may be gone: who
+  // has not finished with it reads it again.
+  [[nodiscard]] virtual uint64_t losses_before_sync() const = 0;
   // Records below `offset` are on stable storage afterwards. Concurrent callers share one fsync.
   [[nodiscard]] virtual Status sync_to(Offset offset) = 0;
   [[nodiscard]] Status sync() { return sync_to(appended_offset()); }
@@ -126,7 +141,7 @@ class Journal {
   [[nodiscard]] virtual uint64_t records_dropped()
       const = 0;                                  // by WhenFull::DropOldest, since open
   [[nodiscard]] virtual bool full() const = 0;    // the last append found no room
-  [[nodiscard]] virtual bool failed() const = 0;  // fsync failed: sticky
+  [[nodiscard]] virtual bool failed() const = 0;  // fsync failed, and is not repaired yet
   // What is wrong, for health; empty if nothing is.
   [[nodiscard]] virtual std::string problem() const = 0;
   [[nodiscard]] virtual const JournalRecovery& recovery() const = 0;

@@ -9,8 +9,9 @@
 // What is checked, always:
 //   - a record that is read has the bytes that were appended at its offset;
 //   - a reader meets every offset once, in order, as a record or as lost;
-//   - nothing is lost except what a power loss took above durable_offset(), and what DropOldest
-//   dropped;
+//   - nothing is lost except what a power loss took above durable_offset(), what DropOldest
+//   dropped, and what a failed fsync took above durable_offset(): that is told by
+//   lost_before_sync() when the journal is repaired, and nothing else is;
 //   - no record is deleted that an output has not passed, as its checkpoint says after the crash;
 //   - the receipts found are of appends that are there, in order, and the last ones are not
 //   missing;
@@ -29,6 +30,7 @@
 #include "journal/journal.h"
 #include "journal/journal_format.h"
 #include "journal/journal_reader.h"
+#include "journal/repair.h"
 #include "journal/testing/fake_file_system.h"
 
 namespace noroshi {
@@ -53,6 +55,9 @@ class Model {
     if (seed % 4 == 3) options_.when_full = WhenFull::DropOldest;
     if (seed % 5 == 4) options_.sync = SyncMode::Full;
     bit_rot_ = seed % 7 == 6;
+    // A disk that refuses this file as well, and a process that dies at that moment: then nothing
+    // is promised (docs/decisions/0017).
+    disk_.spare(Path("/j") / kUntrustedFileName);
   }
 
   void run() {
@@ -60,7 +65,8 @@ class Model {
     for (uint64_t i = 0; i < kOperationsPerSeed && !::testing::Test::HasFailure(); ++i) {
       step();
       if (disk_.crashed()) restart(pick(2) == 0 ? Crash::PowerLoss : Crash::ProcessKilled);
-      if (journal_->failed() && pick(5) == 0) restart(Crash::ProcessKilled);
+      watch_failure();
+      if (failed_ && pick(25) == 0) restart(pick(2) == 0 ? Crash::PowerLoss : Crash::ProcessKilled);
     }
     if (::testing::Test::HasFailure()) return;
     restart(Crash::ProcessKilled);
@@ -107,8 +113,8 @@ class Model {
       disk_.crash_after(1 + pick(12));
     else if (choice < 95)
       fail_later();
-    else if (choice < 96 && pick(4) == 0)
-      disk_.fail_next_sync(EIO);
+    else if (choice < 96 && pick(2) == 0)
+      fail_syncs();
     else if (choice < 97)
       disk_.set_capacity(disk_.used_bytes() + pick(20'000));
     else
@@ -128,6 +134,75 @@ class Model {
   void fail_later() {
     const uint64_t operations = 1 + pick(5);
     disk_.fail_after(operations, pick(2) == 0 ? ENOSPC : EIO);
+  }
+
+  void fail_syncs() {
+    const uint64_t count = 1 + pick(3);
+    disk_.fail_syncs(count, pick(8) == 0 ? ENOSPC : EIO);
+  }
+
+  // After every step: an fsync has failed, or what it left in doubt is written again.
+  void watch_failure() {
+    clock_.advance(Milliseconds(pick(600)));
+    if (journal_->failed()) {
+      if (!std::exchange(failed_, true)) {
+        failed_from_ = journal_->durable_offset().value;
+        failed_next_ = next_;
+      }
+      ASSERT_FALSE(journal_->problem().empty());
+    } else if (std::exchange(failed_, false)) {
+      ASSERT_GE(journal_->durable_offset().value, failed_next_);
+      verify_repaired(failed_from_, true);
+    }
+  }
+
+  // What a repair left: it is readable, or it is known to be lost.
+  void verify_repaired(uint64_t from, bool same_process) {
+    std::vector<uint64_t> lost;
+    from = std::max(from, journal_->first_offset().value);
+    const auto reader = journal_->make_reader(Offset{from});
+    EntryHead head;
+    ChunkView chunk;
+    for (;;) {
+      const auto outcome = reader->next(head);
+      if (!outcome) break;
+      if (*outcome == ReadOutcome::End) {
+        for (const uint64_t offset : lost) forget_receipts(offset);
+        // A lost entry may have carried receipts of segments that are deleted by now: until the
+        // next append they are in memory only.
+        receipts_in_doubt_ |= !lost.empty();
+        return;
+      }
+      Result<ReadOutcome> loaded = *outcome;
+      if (*outcome == ReadOutcome::Entry) loaded = reader->load(chunk);
+      if (!loaded) break;
+      if (*loaded == ReadOutcome::Lost) {
+        for (Offset offset = reader->lost().from; offset < reader->lost().to; offset = offset + 1) {
+          const auto found = records_.find(offset.value);
+          if (found == records_.end() || found->second.may_be_lost) continue;
+          found->second.may_be_lost = true;
+          if (same_process) {
+            ASSERT_TRUE(journal_->lost_before_sync(offset, offset + 1)) << offset.value;
+          }
+          lost.push_back(offset.value);
+        }
+        continue;
+      }
+      for (uint64_t offset = std::max(from, head.base.value); offset < head.end().value; ++offset) {
+        ASSERT_FALSE(journal_->lost_before_sync(Offset{offset}, Offset{offset + 1})) << offset;
+        if (const auto found = records_.find(offset); found != records_.end())
+          found->second.may_be_lost = false;
+      }
+    }
+    // The disk crashed before we were through.
+    for (auto& [offset, record] : records_) record.may_be_lost |= offset >= from;
+    receipts_in_doubt_ = true;
+  }
+
+  void forget_receipts(uint64_t offset) {
+    const auto is_its = [&](const Receipt& receipt) { return receipt.high == offset; };
+    std::ranges::copy_if(receipts_, std::back_inserter(lost_receipts_), is_its);
+    std::erase_if(receipts_, is_its);
   }
 
   void append() {
@@ -154,6 +229,7 @@ class Model {
     }
     ASSERT_EQ(base->value, next_);
     doubts_.clear();
+    receipts_in_doubt_ = false;
     receipts_.insert(receipts_.end(), receipts.begin(), receipts.end());
     every_receipt_.insert(every_receipt_.end(), receipts.begin(), receipts.end());
     for (std::string& text : made.texts) records_[next_++] = {{std::move(text)}, false};
@@ -171,7 +247,7 @@ class Model {
     ChunkView chunk;
     for (uint64_t i = 0; i < entries && !::testing::Test::HasFatalFailure(); ++i) {
       const auto outcome = output.reader->next(head);
-      if (!outcome) return;  // the disk crashed
+      if (!outcome) return;  // the disk crashed, or an untrusted segment is not repaired yet
       if (*outcome == ReadOutcome::End) {
         ASSERT_EQ(output.position, std::max(next_, output.position));
         return;
@@ -267,8 +343,10 @@ class Model {
     const uint64_t durable = journal_->durable_offset().value;
     for (OutputModel& output : outputs_) output.reader.reset();
     journal_.reset();
+    untrusted_left_ = false;
+    for (const std::string& name : disk_.names()) untrusted_left_ |= name.starts_with("untrusted");
     disk_.restart(crash);
-    if (crash == Crash::PowerLoss) {
+    if (crash == Crash::PowerLoss || failed_) {
       for (auto& [offset, record] : records_) record.may_be_lost |= offset >= durable;
     }
     if (bit_rot_ && pick(3) == 0) flip_a_bit();
@@ -297,7 +375,7 @@ class Model {
     for (int attempt = 0;; ++attempt) {
       ASSERT_LT(attempt, 20);
       if (attempt == 0 && pick(10) == 0) disk_.crash_after(1 + pick(6));
-      auto opened = Journal::open(options_, &disk_);
+      auto opened = Journal::open(options_, &disk_, clock_);
       if (opened) {
         journal_ = *std::move(opened);
         break;
@@ -311,14 +389,24 @@ class Model {
       disk_.restart(again);
       disk_.set_capacity(UINT64_MAX);
     }
-    compare(durable, power_lost);
+    // What only the cache held may have left it.
+    const bool cache_lost = disk_.failed_syncs() != failed_syncs_at_open_ || untrusted_left_;
+    failed_syncs_at_open_ = disk_.failed_syncs();
+    const bool records_in_doubt = std::exchange(failed_, false) || power_lost;
+    compare(durable, power_lost, records_in_doubt, power_lost || cache_lost);
+    // The planned crash came late, while the outputs registered.
+    if (disk_.crashed() && !::testing::Test::HasFatalFailure())
+      return restart(pick(2) == 0 ? Crash::PowerLoss : Crash::ProcessKilled);
+    if (!records_in_doubt || ::testing::Test::HasFatalFailure()) return;
+    if (journal_->failed()) return;
+    if (cache_lost) verify_repaired(durable, false);
   }
 
   // What the reopened journal says, against the model; the model then follows it.
-  void compare(uint64_t durable, bool power_lost) {
+  void compare(uint64_t durable, bool power_lost, bool records_in_doubt, bool saves_in_doubt) {
     const uint64_t appended = journal_->appended_offset().value;
     if (!rotten_) {
-      ASSERT_GE(appended, power_lost ? durable : next_);
+      ASSERT_GE(appended, records_in_doubt ? durable : next_);
       ASSERT_LE(journal_->durable_offset().value, appended);
     }
     if (appended > next_) {
@@ -326,15 +414,15 @@ class Model {
         for (uint64_t i = 0; i < doubt.texts.size() && doubt.base + i < appended; ++i) {
           Record& record = records_[doubt.base + i];
           record.texts.push_back(doubt.texts[i]);
-          record.may_be_lost = power_lost;
+          record.may_be_lost = records_in_doubt;
         }
       }
       // A power loss can bring back the head of a failed append. Its records, which nobody was
       // promised, then count as lost: their offsets are skipped. Reading one of them fails above.
-      ASSERT_TRUE(power_lost || records_.contains(appended - 1)) << "appended " << appended;
+      ASSERT_TRUE(records_in_doubt || records_.contains(appended - 1)) << "appended " << appended;
     }
     doubts_.clear();
-    check_receipts(power_lost || rotten_);
+    check_receipts(records_in_doubt || rotten_ || std::exchange(receipts_in_doubt_, false));
     records_.erase(records_.lower_bound(appended), records_.end());
     next_ = appended;
     rotten_ = false;
@@ -356,12 +444,12 @@ class Model {
         const OutputModel& old = before[i];
         if (loaded->origin == CheckpointOrigin::New ||
             loaded->origin == CheckpointOrigin::Damaged) {
-          const bool saved =
-              power_lost ? old.has_durable_save : old.saves.size() > (old.save_in_doubt ? 1u : 0u);
+          const bool saved = saves_in_doubt ? old.has_durable_save
+                                            : old.saves.size() > (old.save_in_doubt ? 1u : 0u);
           ASSERT_FALSE(saved) << "the checkpoint is gone";
         } else {
           ASSERT_NE(std::ranges::find(old.saves, low), old.saves.end()) << "never saved: " << low;
-          if (!power_lost && !old.save_in_doubt) {
+          if (!saves_in_doubt && !old.save_in_doubt) {
             ASSERT_EQ(low, old.saves.back());
           }
           ASSERT_EQ(loaded->checkpoint.counters[0].value, low);
@@ -409,6 +497,10 @@ class Model {
       return std::ranges::find(acknowledged, receipt) == acknowledged.end();
     });
     ASSERT_LE(unknown, 3);
+    for (const Receipt& lost : lost_receipts_) {
+      if (options_.sync != SyncMode::Full) break;
+      ASSERT_EQ(std::ranges::find(found, lost), found.end()) << "a lost request counts as stored";
+    }
     ASSERT_TRUE(std::ranges::is_sorted(known, {}, &Receipt::low));
     // A kill right after a full journal has given up its last segment takes them along; a segment
     // file without a whole entry may be left.
@@ -428,12 +520,20 @@ class Model {
   JournalOptions options_;
   bool bit_rot_ = false;
   bool rotten_ = false;  // damaged since the last open
+  ManualClock clock_;
+  bool failed_ = false;       // an fsync has failed, and is not repaired yet
+  uint64_t failed_from_ = 0;  // durable_offset() then, and
+  uint64_t failed_next_ = 0;  // next_
+  uint64_t failed_syncs_at_open_ = 0;
+  bool untrusted_left_ = false;  // of the process before: not written again yet
+  bool receipts_in_doubt_ = false;
   std::unique_ptr<Journal> journal_;
   std::vector<OutputModel> outputs_;
   std::map<uint64_t, Record> records_;
   std::vector<Doubt> doubts_;
   std::vector<Receipt> receipts_;       // oldest first, as far as they must or may be found
   std::vector<Receipt> every_receipt_;  // of appends that were, or may have been, successful
+  std::vector<Receipt> lost_receipts_;  // of requests that the disk took before they were synced
   uint64_t next_ = 0;
   uint64_t retired_ = 0;  // highest first_offset() ever seen
   uint64_t serial_ = 0;

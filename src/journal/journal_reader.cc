@@ -27,6 +27,11 @@ class JournalReaderImpl final : public JournalReader {
 
  private:
   Result<bool> enter_segment(Offset appended);
+  // Opens the segment's file again if a copy has taken its place; true if it was so.
+  Result<bool> follow_copy();
+  // Damage was met. True: it was in a file that a copy has replaced meanwhile, look again. An
+  // error: the copy is still to come.
+  Result<bool> mended();
   void leave_segment() {
     reader_.reset();
     segment_.reset();
@@ -41,6 +46,7 @@ class JournalReaderImpl final : public JournalReader {
   Offset position_;          // nothing below concerns us any more
   Offset entry_begin_ = {};  // first record of the current entry that does
   SegmentPointer segment_;   // where we are; null: to be looked up
+  uint32_t generation_ = 0;  // of the file that reader_ has open
   std::optional<SegmentReader> reader_;
   LostRange lost_ = {};
 };
@@ -72,6 +78,7 @@ Result<bool> JournalReaderImpl::enter_segment(Offset appended) {
       lose(to);
       return false;
     }
+    generation_ = segment->generation.load();
     Result<std::unique_ptr<File>> file = files_.open(segment->path, OpenMode::Read);
     if (!file) {
       // Deleted between find() and open(): then it has left the list.
@@ -83,6 +90,29 @@ Result<bool> JournalReaderImpl::enter_segment(Offset appended) {
     reader_.emplace(*std::move(file), segment->salt, segment->first);
     return true;
   }
+}
+
+Result<bool> JournalReaderImpl::follow_copy() {
+  const uint32_t generation = segment_->generation.load();
+  if (generation == generation_) return false;
+  Result<std::unique_ptr<File>> file = files_.open(segment_->path, OpenMode::Read);
+  if (!file) {
+    // Deleted by now: what we have open is all that is left of it.
+    if (file.error().code != ErrorCode::NotFound) return std::unexpected(std::move(file).error());
+  } else {
+    reader_->use(*std::move(file));
+  }
+  generation_ = generation;
+  return true;
+}
+
+Result<bool> JournalReaderImpl::mended() {
+  if (segment_->untrusted.load()) {
+    return fail(ErrorCode::Io, segment_->path.string() +
+                                   " is damaged, and has yet to be written again after an fsync "
+                                   "that failed");
+  }
+  return follow_copy();
 }
 
 Result<ReadOutcome> JournalReaderImpl::next(EntryHead& head) {
@@ -106,12 +136,19 @@ Result<ReadOutcome> JournalReaderImpl::next(EntryHead& head) {
       leave_segment();
       return lose(end_offset);
     }
+    NOROSHI_TRY(follow_copy());
     NOROSHI_ASSIGN(const SegmentReader::Step step, reader_->next(end_position, end_offset, head));
     if (step == SegmentReader::Step::Entry) {
       if (head.end() <= position_) continue;  // on the way to where we were sent
       entry_begin_ = std::max(position_, head.base);
       position_ = head.end();
       return ReadOutcome::Entry;
+    }
+    const Result<bool> mended = this->mended();
+    if (!mended || *mended) {
+      leave_segment();  // its reader is behind the damage by now
+      if (mended) continue;
+      return std::unexpected(mended.error());
     }
     // Damage; unless the segment was dropped, and its bytes taken away, while we read.
     const Offset to = step == SegmentReader::Step::Gap && !segment_->dropped.load()
@@ -125,8 +162,12 @@ Result<ReadOutcome> JournalReaderImpl::next(EntryHead& head) {
 
 Result<ReadOutcome> JournalReaderImpl::load(ChunkView& chunk) {
   CHECK(reader_.has_value(), "load() follows next()");
-  NOROSHI_ASSIGN(const bool whole, reader_->load(chunk));
-  if (whole) return ReadOutcome::Entry;
+  for (bool again = true; again;) {
+    NOROSHI_TRY(follow_copy());
+    NOROSHI_ASSIGN(const bool whole, reader_->load(chunk));
+    if (whole) return ReadOutcome::Entry;
+    NOROSHI_ASSIGN(again, mended());
+  }
   const bool dropped = segment_->dropped.load();
   lost_ = {entry_begin_, position_,
            dropped ? LostRange::Reason::Dropped : LostRange::Reason::Damaged};

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "journal/checkpoint.h"
 #include "journal/journal_format.h"
+#include "journal/repair.h"
 #include "journal/segment_reader.h"
 
 namespace noroshi {
@@ -83,12 +84,13 @@ void keep_newest(std::vector<Receipt>& receipts, size_t count) {
 }
 
 // Reads a segment to its end: the receipts of what is whole, and how many records are damaged.
-// False if no entry is whole.
+// False if its first entry is not whole: that one had the receipts of the segments before.
 Result<bool> walk(SegmentReader& reader, uint64_t bytes, JournalRecovery& report,
                   std::vector<Receipt>& receipts) {
   EntryHead head;
   ChunkView chunk;
-  bool any_whole = false;
+  const Offset first = reader.expected();
+  bool first_whole = false;
   for (;;) {
     NOROSHI_ASSIGN(const SegmentReader::Step step, reader.next(bytes, kOffsetMax, head));
     if (step == SegmentReader::Step::End) break;
@@ -99,7 +101,7 @@ Result<bool> walk(SegmentReader& reader, uint64_t bytes, JournalRecovery& report
     const size_t before = receipts.size();
     decode_receipts(head.receipts, receipts);
     NOROSHI_ASSIGN(const bool whole, reader.load(chunk));
-    any_whole |= whole;
+    first_whole |= whole && head.base == first;
     if (!whole) {
       // Its offsets stay used: the reader of an output will meet it, and count it as lost. A client
       // that repeats what is damaged is welcome.
@@ -109,17 +111,16 @@ Result<bool> walk(SegmentReader& reader, uint64_t bytes, JournalRecovery& report
     if (receipts.size() > 2 * kReceiptsMax) keep_newest(receipts, kReceiptsMax);
   }
   keep_newest(receipts, kReceiptsMax);
-  return any_whole;
+  return first_whole;
 }
 
-// Reads the newest segment to its end, cuts what is torn, and says where it ends. False if no entry
-// is whole.
+// Reads the newest segment to its end, cuts what is torn, and says where it ends. As walk().
 Result<bool> scan_newest(FileSystem& files, Segment& segment, JournalRecovery& report,
                          std::vector<Receipt>& receipts) {
   NOROSHI_ASSIGN(std::unique_ptr<File> file, files.open(segment.path, OpenMode::ReadWrite));
   const uint64_t bytes = segment.end_position.load();
   SegmentReader reader(std::move(file), segment.salt, segment.first);
-  NOROSHI_ASSIGN(const bool any_whole, walk(reader, bytes, report, receipts));
+  NOROSHI_ASSIGN(const bool first_whole, walk(reader, bytes, report, receipts));
   segment.end_offset.store(reader.expected());
   if (reader.expected() > segment.first && reader.position() < bytes) {
     NOROSHI_ASSIGN(file, files.open(segment.path, OpenMode::ReadWrite));
@@ -127,20 +128,24 @@ Result<bool> scan_newest(FileSystem& files, Segment& segment, JournalRecovery& r
     segment.end_position.store(reader.position());
     report.torn_bytes_cut += bytes - reader.position();
   }
-  return any_whole;
+  return first_whole;
 }
 
-// The newest segment has no whole entry: the receipts are still in the newest one that has, usually
-// the one before. Crash after crash leaves several without.
-Status read_receipts(FileSystem& files, const std::vector<SegmentPointer>& segments,
+// The newest segment lost its first entry: the receipts of the segments before are still in these,
+// back to the newest one whose first entry is whole. Crash after crash leaves several without.
+Status read_receipts(FileSystem& files, const std::vector<SegmentPointer>& segments, Offset below,
                      std::vector<Receipt>& receipts) {
   for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
+    if ((*segment)->first >= below) continue;
     NOROSHI_ASSIGN(std::unique_ptr<File> file, files.open((*segment)->path, OpenMode::Read));
     SegmentReader reader(std::move(file), (*segment)->salt, (*segment)->first);
     JournalRecovery damage;  // whoever reads the records will tell
-    NOROSHI_ASSIGN(const bool any_whole,
-                   walk(reader, (*segment)->end_position.load(), damage, receipts));
-    if (any_whole) return {};
+    std::vector<Receipt> older;
+    NOROSHI_ASSIGN(const bool first_whole,
+                   walk(reader, (*segment)->end_position.load(), damage, older));
+    receipts.insert(receipts.begin(), older.begin(), older.end());
+    keep_newest(receipts, kReceiptsMax);
+    if (first_whole) return {};
   }
   return {};
 }
@@ -154,6 +159,22 @@ Result<Offset> highest_in_checkpoints(FileSystem& files, const Path& directory,
   for (const LoadedCheckpoint& loaded : all)
     highest = std::max(highest, loaded.checkpoint.highest());
   return highest;
+}
+
+// Segments whose fsync failed in the process before, and which it did not live to repair: what we
+// read of them is still its cache. Where the list cannot be read no segment is trusted.
+void mark_untrusted(FileSystem& files, const Path& directory, RecoveredJournal& recovered) {
+  const Result<std::vector<std::string>> names = read_untrusted(files, directory);
+  if (!names) log_warn(kComponent, "{}", names.error().message);
+  for (const SegmentPointer& segment : recovered.segments) {
+    const bool listed =
+        !names || std::ranges::find(*names, segment->path.filename().string()) != names->end();
+    segment->untrusted.store(listed);
+    recovered.untrusted |= listed;
+  }
+  // All of them are deleted. What cannot be removed now is looked at again by the next start.
+  if (!recovered.untrusted && names && !names->empty())
+    static_cast<void>(write_untrusted(files, directory, {}).has_value());
 }
 
 }  // namespace
@@ -215,7 +236,7 @@ Result<RecoveredJournal> recover_journal(FileSystem& files, const Path& director
   Offset end;
   if (!recovered.segments.empty()) {
     const SegmentPointer newest = recovered.segments.back();
-    NOROSHI_ASSIGN(const bool any_whole,
+    NOROSHI_ASSIGN(const bool first_whole,
                    scan_newest(files, *newest, recovered.report, recovered.receipts));
     end = newest->end_offset.load();
     if (end == newest->first) {
@@ -226,13 +247,16 @@ Result<RecoveredJournal> recover_journal(FileSystem& files, const Path& director
         recovered.report.torn_bytes_cut += bytes - kSegmentHeaderBytes;
       recovered.segments.pop_back();
     }
-    if (!any_whole) NOROSHI_TRY(read_receipts(files, recovered.segments, recovered.receipts));
+    if (!first_whole) {
+      NOROSHI_TRY(read_receipts(files, recovered.segments, newest->first, recovered.receipts));
+    }
   }
   for (size_t i = 0; i < recovered.segments.size(); ++i) {
     Segment& segment = *recovered.segments[i];
     const bool last = i + 1 == recovered.segments.size();
     segment.end_offset.store(last ? end : recovered.segments[i + 1]->first);
   }
+  mark_untrusted(files, directory, recovered);
   NOROSHI_ASSIGN(const Offset delivered, highest_in_checkpoints(files, directory, recovered.id));
   recovered.next = std::max(end, delivered);
   recovered.report.segments = recovered.segments.size();

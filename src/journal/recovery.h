@@ -25,6 +25,7 @@ struct RecoveredJournal {
   Offset next = {};                           // of the next record
   JournalRecovery report = {};
   std::vector<Receipt> receipts = {};  // see Journal::take_receipts()
+  bool untrusted = false;  // an fsync failed, and some segments are yet to be repaired (repair.h)
 };
 
 // The caller holds the lock. Corrupt: a segment is of a newer format version.

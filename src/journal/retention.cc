@@ -15,6 +15,9 @@ constexpr std::string_view kComponent = "journal";
 Result<LoadedCheckpoint> Retention::register_output(std::string_view identity, Offset oldest) {
   const MutexLock lock(mutex_);
   NOROSHI_ASSIGN(LoadedCheckpoint loaded, store_.load(identity));
+  if (const Status repaired = store_.repair(identity); !repaired) {
+    log_warn(kComponent, "checkpoint of {}: {}", identity, repaired.error().message);
+  }
   switch (loaded.origin) {
     case CheckpointOrigin::Saved:
       break;
@@ -56,8 +59,13 @@ Status Retention::save(const Checkpoint& checkpoint, bool durable) {
     NOROSHI_TRY(store_.sync(checkpoint.identity));
     if (hold != holds_.end()) hold->second.durable = checkpoint.low_water;
   }
-  const Result<bool> deleted = delete_passed_locked();
-  if (!deleted) return std::unexpected(deleted.error());
+  // What is saved is saved: that nothing can be deleted yet is no reason to repeat it.
+  if (const Result<bool> deleted = delete_passed_locked(); !deleted) {
+    if (const uint64_t times = delete_episode_.admit()) {
+      log_warn(kComponent, "segments that nobody needs any more are kept: {} ({} times)",
+               deleted.error().message, times);
+    }
+  }
   return {};
 }
 
@@ -94,6 +102,13 @@ SegmentPointer Retention::drop_oldest() {
   SegmentPointer dropped = segments_.drop_oldest();
   if (dropped) remove_file(*dropped, true);
   return dropped;
+}
+
+Status Retention::replace_file(const Segment& segment, const Path& fresh) {
+  const MutexLock lock(mutex_);
+  if (segments_.contains(segment)) return files_.rename(fresh, segment.path);
+  NOROSHI_TRY(files_.remove(fresh));
+  return fail(ErrorCode::NotFound, segment.path.string() + " was deleted");
 }
 
 // A file that cannot be removed is found again at the next start, and deleted then.

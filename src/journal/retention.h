@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/file_system.h"
+#include "base/log.h"
 #include "base/mutex.h"
 #include "journal/checkpoint.h"
 #include "journal/segment.h"
@@ -42,6 +43,10 @@ class Retention {
   // Deletes the oldest sealed segment although it may be needed. Null if there is none.
   SegmentPointer drop_oldest() EXCLUDES(mutex_);
 
+  // Gives `fresh`, a copy of the segment's file, its name; unless the segment was deleted
+  // meanwhile: then the copy is removed, and NotFound the answer.
+  Status replace_file(const Segment& segment, const Path& fresh) EXCLUDES(mutex_);
+
   Result<std::vector<LoadedCheckpoint>> orphans() EXCLUDES(mutex_);
   Status remove(std::string_view identity) EXCLUDES(mutex_);
 
@@ -60,6 +65,7 @@ class Retention {
   mutable Mutex mutex_;
   CheckpointStore store_ GUARDED_BY(mutex_);
   std::map<std::string, Hold, std::less<>> holds_ GUARDED_BY(mutex_);
+  LogEpisode delete_episode_;
 };
 
 }  // namespace noroshi

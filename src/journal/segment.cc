@@ -27,6 +27,12 @@ std::vector<SegmentPointer> SegmentList::all() const {
   return {segments_.begin(), segments_.end()};
 }
 
+bool SegmentList::contains(const Segment& segment) const {
+  const MutexLock lock(mutex_);
+  return std::ranges::any_of(segments_,
+                             [&](const SegmentPointer& held) { return held.get() == &segment; });
+}
+
 std::vector<SegmentPointer> SegmentList::take_below(Offset offset) {
   const MutexLock lock(mutex_);
   std::vector<SegmentPointer> taken;

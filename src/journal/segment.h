@@ -33,8 +33,30 @@ struct Segment {
   std::atomic<Offset> end_offset;
   std::atomic<bool> sealed{false};   // nothing is appended any more
   std::atomic<bool> dropped{false};  // by WhenFull::DropOldest: its bytes are gone
+  // Counts how often a copy of the file, byte for byte, took its place (repair.h): whoever has it
+  // open opens it again.
+  std::atomic<uint32_t> generation{0};
   // Bytes known to be on stable storage; guarded by the journal's sync mutex.
   uint64_t synced_position = 0;
+  // An fsync has failed: no later one of this file means anything, and what cannot be read may be
+  // whole in the copy that will take its place. Set and cleared under the same mutex.
+  std::atomic<bool> untrusted{false};
+
+  // The file as its writer opened it, to be synced with: the kernel reports an error of writing to
+  // every descriptor that was open then, but may have forgotten it when somebody opens the file
+  // anew. Null once it is synced to its end, or if too many are open.
+  [[nodiscard]] std::shared_ptr<File> writer() const EXCLUDES(writer_mutex_) {
+    const MutexLock lock(writer_mutex_);
+    return writer_;
+  }
+  void set_writer(std::shared_ptr<File> file) EXCLUDES(writer_mutex_) {
+    const MutexLock lock(writer_mutex_);
+    writer_.swap(file);
+  }
+
+ private:
+  mutable Mutex writer_mutex_;
+  std::shared_ptr<File> writer_ GUARDED_BY(writer_mutex_);
 };
 using SegmentPointer = std::shared_ptr<Segment>;
 
@@ -49,6 +71,7 @@ class SegmentList {
   // The first segment that holds `offset` or anything above it; null if there is none.
   [[nodiscard]] SegmentPointer find(Offset offset) const EXCLUDES(mutex_);
   [[nodiscard]] std::vector<SegmentPointer> all() const EXCLUDES(mutex_);
+  [[nodiscard]] bool contains(const Segment& segment) const EXCLUDES(mutex_);
   // Takes the sealed segments at the front that end at or below `offset` out of the list.
   [[nodiscard]] std::vector<SegmentPointer> take_below(Offset offset) EXCLUDES(mutex_);
   // End of the last segment that take_below(offset) would take; nothing if it would take none.

@@ -129,8 +129,8 @@ Result<bool> SegmentReader::load(ChunkView& chunk) {
   const uint64_t begin = entry_position_ + layout_.head_bytes();
   NOROSHI_ASSIGN(std::string_view payload, view(begin, layout_.payload_bytes(), end_position_));
   payload = payload.substr(0, layout_.payload_bytes());
-  loaded_ = true;
   if (!decode_payload(layout_, payload, salt_, records_)) return false;
+  loaded_ = true;
   chunk = {.tag = std::string_view(head_copy_).substr(0, layout_.tag_bytes),
            .records = records_,
            .body = payload.substr(layout_.index_bytes()),

@@ -35,8 +35,14 @@ class SegmentReader {
   // The next entry's head. Bytes from `end_position` on do not exist, nor do offsets from
   // `end_offset` on. The head's views stay valid until the next call of next().
   [[nodiscard]] Result<Step> next(uint64_t end_position, Offset end_offset, EntryHead& head);
-  // The records of the entry next() gave, once. False: their CRC does not match.
+  // The records of the entry next() gave, once. False: their CRC does not match; then it may be
+  // called again after use().
   [[nodiscard]] Result<bool> load(ChunkView& chunk);
+  // Goes on with a file that has the same bytes at the same positions. Heads given stay valid.
+  void use(std::unique_ptr<File> file) {
+    file_ = std::move(file);
+    buffer_bytes_ = 0;
+  }
 
   [[nodiscard]] Offset expected() const { return expected_; }
   [[nodiscard]] Offset gap_begin() const { return gap_begin_; }
@@ -53,7 +59,7 @@ class SegmentReader {
   Result<std::optional<uint64_t>> find_entry(uint64_t position, uint64_t end_position,
                                              Offset end_offset);
 
-  const std::unique_ptr<File> file_;
+  std::unique_ptr<File> file_;
   const uint32_t salt_;
   Offset expected_;
   Offset gap_begin_ = {};

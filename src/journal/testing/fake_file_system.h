@@ -6,15 +6,22 @@
 //
 // kill -9 keeps every byte written. A power loss keeps what was synced; of everything else each
 // 512-byte sector, each file's length and each name is as before or as after, one by one at random:
-// later writes may survive without earlier ones. Thread-safe.
+// later writes may survive without earlier ones.
+//
+// A sync of a file that fails does to its unwritten sectors what kernels do, at random: they are
+// written all the same, or stay to be written by the next sync, or are taken for written although
+// they are not ("clean"): then no later sync writes them, a power loss takes them, and reads see
+// them only until the cache drops them: at once, or when the process ends. Thread-safe.
 #pragma once
 
+#include <cerrno>
 #include <map>
 #include <memory>
 #include <optional>
 #include <random>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/file_system.h"
 #include "base/mutex.h"
@@ -33,13 +40,24 @@ class FakeFileSystem final : public FileSystem {
   void restart(Crash crash) EXCLUDES(mutex_);
   // Operation n fails with this errno, once; a write is done in part.
   void fail_after(uint64_t operations, int error_number) EXCLUDES(mutex_);
-  // Like fail_after(1), but for the next sync of a file or directory only.
-  void fail_next_sync(int error_number) EXCLUDES(mutex_);
+  // The next `count` syncs of a file or directory fail; UINT64_MAX: until it is called with 0.
+  void fail_syncs(uint64_t count, int error_number = EIO) EXCLUDES(mutex_);
+  // Of files and of directories, so far.
+  [[nodiscard]] uint64_t failed_syncs() const EXCLUDES(mutex_);
+  // What failed syncs do to unwritten sectors from now on; at random if it is never called.
+  enum class FailedSync { Writes, KeepsDirty, CallsClean, DropsFromCache, AnyOfThem };
+  void set_failed_sync(FailedSync what) EXCLUDES(mutex_);
+  // Whatever begins with this path neither fails nor crashes, nor is it counted.
+  void spare(const Path& path) EXCLUDES(mutex_);
+  // Reading any of these bytes fails with EIO, until the file of this name is another one.
+  void make_unreadable(const Path& path, uint64_t from, uint64_t to) EXCLUDES(mutex_);
   // All files together hold no more than this.
   void set_capacity(uint64_t bytes) EXCLUDES(mutex_);
   [[nodiscard]] uint64_t used_bytes() const EXCLUDES(mutex_);
   // Changing operations so far.
   [[nodiscard]] uint64_t operations() const EXCLUDES(mutex_);
+  // Of all files, also after a crash.
+  [[nodiscard]] std::vector<std::string> names() const EXCLUDES(mutex_);
   // Direct access, to damage a file.
   [[nodiscard]] std::string contents(const Path& path) const EXCLUDES(mutex_);
   void set_contents(const Path& path, std::string bytes) EXCLUDES(mutex_);
@@ -59,15 +77,27 @@ class FakeFileSystem final : public FileSystem {
   struct Node {
     std::string now = {};     // what reads see
     std::string synced = {};  // what a power loss leaves for sure
+    // Sectors to be written by the next sync, and those that a failed one called clean: they are
+    // in the cache, and nowhere else.
+    std::set<uint64_t> dirty = {};
+    std::set<uint64_t> only_cached = {};
+    uint64_t unreadable_from = 0, unreadable_to = 0;
+
+    void touch(uint64_t from, uint64_t to);  // bytes
+    void write_back(uint64_t sector);
+    void drop_from_cache(uint64_t sector);
+    void set_length(uint64_t size);  // of `now`
   };
   using Names = std::map<Path, std::shared_ptr<Node>>;
 
   enum class Fate { Proceed, Torn };
   // Counts one changing operation; error: it fails without effect. Torn: do a part, then return
   // torn_error_.
-  Result<Fate> begin(bool is_sync, bool is_write) REQUIRES(mutex_);
+  Result<Fate> begin(const Path& path, bool is_sync, bool is_write) REQUIRES(mutex_);
   uint64_t used_locked() const REQUIRES(mutex_);
   uint64_t pick(uint64_t most) REQUIRES(mutex_) { return random_() % (most + 1); }
+  void fail_sync(Node& node) REQUIRES(mutex_);
+  void fail_sync_of_names(const Path& directory) REQUIRES(mutex_);
   void lose_power(Node& node) REQUIRES(mutex_);
 
   mutable Mutex mutex_;
@@ -80,7 +110,11 @@ class FakeFileSystem final : public FileSystem {
   std::optional<uint64_t> crash_at_ GUARDED_BY(mutex_);
   std::optional<uint64_t> fail_at_ GUARDED_BY(mutex_);
   int fail_errno_ GUARDED_BY(mutex_) = 0;
+  uint64_t syncs_to_fail_ GUARDED_BY(mutex_) = 0;
+  uint64_t failed_syncs_ GUARDED_BY(mutex_) = 0;
   int fail_sync_errno_ GUARDED_BY(mutex_) = 0;
+  std::optional<FailedSync> failed_sync_ GUARDED_BY(mutex_);
+  std::string spared_ GUARDED_BY(mutex_);
   int torn_errno_ GUARDED_BY(mutex_) = 0;
   bool crashed_ GUARDED_BY(mutex_) = false;
   uint64_t capacity_ GUARDED_BY(mutex_) = UINT64_MAX;
