@@ -158,6 +158,7 @@ void DeliveryWorker::run() {
   while (!expired()) {
     const Arrivals::Seen seen = arrivals_->seen();
     health_.begin_until(clock_.monotonic());
+    losses_before_read_ = journal_.losses_before_sync();
     EntryHead head;
     const Result<ReadOutcome> outcome = reader_->next(head);
     if (!outcome) {
@@ -326,6 +327,7 @@ DeliveryWorker::Progress DeliveryWorker::feed(Group& group, const ChunkView& chu
       group.batch = *std::move(batch);
       group.records = 0;
       group.first = from;
+      group.losses = losses_before_read_;
       group.appended_at = appended_at;
       group.opened_at = clock_.monotonic();
     }
@@ -428,6 +430,16 @@ DeliveryWorker::Progress DeliveryWorker::attempt_until_settled(Group& group) {
     Delivery delivery;
     const Status durable =
         output_->needs_durable_journal() ? journal_.sync_to(group.next) : Status{};
+    // The batch was filled from the cache, and the disk has taken some of it before it was synced.
+    // Whoever sent that sends it again, under other offsets: here it would be there twice.
+    if (durable && output_->needs_durable_journal() &&
+        group.losses != journal_.losses_before_sync() &&
+        journal_.lost_before_sync(group.first, group.next)) {
+      return discard_and_rewind(
+          group, group.first,
+          {.code = ErrorCode::Corrupt,
+           .message = "the disk has lost some of its records before they were synced"});
+    }
     if (durable) {
       group.last_request = clock_.monotonic();
       rate_.sent(group.last_request);
@@ -490,10 +502,9 @@ void DeliveryWorker::settle(Group& group) {
 DeliveryWorker::Progress DeliveryWorker::discard_and_rewind(Group& group, Offset from,
                                                             const Error& error) {
   if (const uint64_t times = batch_episode_.admit()) {
-    log_error(
-        "output:" + settings_.instance,
-        "cannot build a batch, the records stay in the journal and are tried again: {} ({} times)",
-        error.message, times);
+    log_error("output:" + settings_.instance,
+              "cannot build a batch, the records are read from the journal again: {} ({} times)",
+              error.message, times);
   }
   const Offset first = group.batch ? group.first : from;
   group.batch.reset();

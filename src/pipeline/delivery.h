@@ -155,6 +155,7 @@ class DeliveryWorker {
   Checkpoint saved_;
   Monotonic saved_at_{};
   Timestamp read_appended_at_{};  // append time of the entry read last
+  uint64_t losses_before_read_ = 0;
   LogEpisode lost_episode_, read_episode_, batch_episode_, checkpoint_episode_, give_up_episode_;
 
   std::atomic<bool> deliver_now_{false}, draining_{false}, leaving_{false}, finished_{false};

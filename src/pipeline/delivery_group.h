@@ -18,6 +18,7 @@ struct DeliveryWorker::Group {
   Offset next = {};         // records below are in the batch or settled: skip them after a rewind
   Offset delivered = {};    // records below are settled
   Timestamp appended_at{};  // of the batch's first record
+  uint64_t losses = 0;  // Journal::losses_before_sync() before the batch's first record was read
   Monotonic opened_at{};
   Monotonic last_request{Monotonic::min()};
   std::vector<uint32_t> pending;  // of the chunk being processed

@@ -625,5 +625,100 @@ TEST_F(DeliveryTest, AfterPowerLossesObjectsHoldExactlyOnceWhatWasAcknowledged) 
   EXPECT_LT(acknowledged.size(), appended_) << "no crash hit an append: the test tests nothing";
 }
 
+// A thousand times as fast: what waits for seconds waits for milliseconds.
+class FastClock final : public Clock {
+ public:
+  Timestamp wall() const override { return system_clock().wall(); }
+  Monotonic monotonic() const override {
+    return begin_ + (system_clock().monotonic() - begin_) * 1000;
+  }
+
+ private:
+  const Monotonic begin_ = system_clock().monotonic();
+};
+
+// fsyncs fail for a while, and the kernel writes, keeps, forgets or drops what they should have
+// written. The client waits for its ack; what it is told to be lost it sends again.
+TEST_F(DeliveryTest, AfterFailedFsyncsObjectsHoldExactlyOnceWhatWasAcknowledged) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(fmt::format("seed {}", seed));
+  std::mt19937_64 random(seed);
+  testing::FakeFileSystem disk(random());
+  const FastClock clock;
+  std::vector<uint64_t> acknowledged;
+  uint64_t repaired = 0, sent_again = 0;
+  destination_.exactly_once = true;
+  destination_.limits.groups_max = 3;
+  const auto open = [&] {
+    journal_ = *Journal::open({.directory = "/j",
+                               .bytes_max = 4 * kJournalBytesMin,
+                               .disk_free_min = 0,
+                               .sync = SyncMode::Full},
+                              &disk, clock);
+    checkpoint_ = *journal_->register_output("fake");
+  };
+  // True once it is acknowledged.
+  const auto send = [&](const std::string& tag, uint32_t count) {
+    const uint64_t first = appended_;
+    for (int attempt = 0; attempt < 50; ++attempt) {
+      const Offset base = journal_->appended_offset();
+      appended_ = first;
+      if (!try_append(tag, count)) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        continue;
+      }
+      bool waited = false;
+      Status committed = journal_->commit();
+      for (int tries = 0; !committed && tries < 300; ++tries) {
+        waited = true;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        committed = journal_->commit();
+      }
+      if (!committed) return false;
+      repaired += waited;
+      if (!journal_->lost_before_sync(base, base + count)) {
+        for (uint64_t n = first; n < appended_; ++n) acknowledged.push_back(n);
+        return true;
+      }
+      ++sent_again;
+    }
+    return false;
+  };
+  for (int round = 0; round < 100; ++round) {
+    open();
+    destination_.batch_records_max = 1 + random() % 20;
+    destination_.limits.age_max = Milliseconds(random() % 4);
+    auto worker = start();
+    for (uint64_t i = random() % 6; i > 0; --i) {
+      if (random() % 2 == 0) disk.fail_syncs(1 + random() % 3);
+      const std::string tag(1, static_cast<char>('a' + random() % 4));
+      const auto count = static_cast<uint32_t>(1 + random() % 30);
+      static_cast<void>(send(tag + (random() % 2 ? "-parity" : ""), count));
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % 800));
+    }
+    if (random() % 4 == 0) disk.fail_syncs(1 + random() % 3);
+    worker->drain(system_clock().monotonic() + Milliseconds(random() % 3));
+    worker.reset();
+    journal_.reset();
+    disk.restart(random() % 3 == 0 ? testing::Crash::ProcessKilled : testing::Crash::PowerLoss);
+  }
+  open();
+  EXPECT_EQ(finish(start()), 0u);
+  journal_.reset();  // before its disk
+  std::map<std::pair<std::string, uint64_t>, std::vector<uint64_t>> objects;
+  {
+    MutexLock lock(destination_.mutex);
+    for (const Sent& sent : destination_.sent) objects[{sent.group, sent.start}] = sent.numbers;
+  }
+  std::vector<uint64_t> all;
+  for (const auto& [name, numbers] : objects) all.insert(all.end(), numbers.begin(), numbers.end());
+  std::ranges::sort(all);
+  EXPECT_EQ(std::ranges::adjacent_find(all), all.end()) << "a record is there twice";
+  EXPECT_TRUE(std::ranges::includes(all, acknowledged)) << "an acknowledged record is missing";
+  EXPECT_GT(acknowledged.size(), 100u);
+  EXPECT_GT(repaired, 0u) << "no fsync failed: the test tests nothing";
+  EXPECT_GT(sent_again, 0u) << "nothing was lost: half of the test tests nothing";
+}
+
 }  // namespace
 }  // namespace noroshi

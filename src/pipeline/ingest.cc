@@ -156,7 +156,7 @@ void Ingest::run_chain(Chunk& chunk, size_t stage, uint32_t restarts,
     store(chunk, output);
   } else {
     // Every record was dropped or held: who holds one keeps its ack too.
-    appended_acks_.insert(appended_acks_.end(), chunk.acks.begin(), chunk.acks.end());
+    for (auto& ack : chunk.acks) appended_acks_.push_back({.ack = std::move(ack)});
     chunk.acks.clear();
   }
 }
@@ -236,7 +236,8 @@ Status Ingest::append(Chunk& chunk, std::optional<size_t> output) {
     }
     outputs_[i].arrivals->appended(chunk.body.size(), counts_[i]);
   }
-  std::move(chunk.acks.begin(), chunk.acks.end(), std::back_inserter(appended_acks_));
+  for (auto& ack : chunk.acks)
+    appended_acks_.push_back({std::move(ack), *offset, *offset + chunk.records.size()});
   chunk.acks.clear();
   return {};
 }
@@ -252,7 +253,7 @@ void Ingest::find_receipts(const Chunk& chunk) {
     long holders = ack.use_count();
     if (holders > 1 && !appended_acks_.empty()) {
       if (appended.empty()) {
-        for (const auto& earlier : appended_acks_) appended.push_back(earlier.get());
+        for (const AppendedAck& earlier : appended_acks_) appended.push_back(earlier.ack.get());
         std::ranges::sort(appended);
       }
       holders -= std::ranges::ssize(std::ranges::equal_range(appended, ack.get()));
@@ -265,13 +266,28 @@ bool Ingest::stored_before(const Receipt& receipt) const {
   return std::ranges::binary_search(stored_before_, receipt);
 }
 
-void Ingest::commit() {
-  if (appended_acks_.empty()) return;
+bool Ingest::commit() {
+  if (appended_acks_.empty()) return true;
   if (const Status committed = journal_.commit(); !committed) {
     log_trouble(committed.error());
-    for (const auto& ack : appended_acks_) ack->fail();
+    pause();
+    return false;
+  }
+  for (const AppendedAck& appended : appended_acks_) {
+    if (journal_.lost_before_sync(appended.from, appended.to)) appended.ack->fail();
   }
   appended_acks_.clear();  // the last holder acknowledges
+  return true;
+}
+
+// The end: nobody will commit any more. Who sent it must send it again.
+void Ingest::fail_appended() {
+  for (const AppendedAck& appended : appended_acks_) appended.ack->fail();
+  appended_acks_.clear();
+}
+
+void Ingest::pause() {
+  if (!paused_.exchange(true)) retry_later();
 }
 
 void Ingest::hold(Chunk& chunk, std::optional<size_t> output) {
@@ -279,7 +295,7 @@ void Ingest::hold(Chunk& chunk, std::optional<size_t> output) {
   stalled_.emplace_back().output = output;
   std::swap(stalled_.back().chunk, chunk);
   chunk.clear();
-  if (!paused_.exchange(true)) retry_later();
+  pause();
 }
 
 void Ingest::retry_later() {
@@ -301,8 +317,10 @@ void Ingest::retry_stalled() {
     stalled_bytes_ -= stalled_.front().chunk.body.size();
     stalled_.pop_front();
   }
-  commit();
-  if (!stalled_.empty()) return retry_later();
+  const bool committed = commit();
+  // Each call gives the journal an occasion to repair itself, also when nobody waits for an ack.
+  if (journal_.failed()) static_cast<void>(journal_.commit().has_value());
+  if (!stalled_.empty() || !committed || journal_.failed()) return retry_later();
   paused_.store(false);
   log_info("ingest", "the journal takes records again, inputs go on reading");
   std::vector<std::function<void()>> resumed;
@@ -344,7 +362,11 @@ void Ingest::shed_least_severe(Chunk& chunk) {
   }
 }
 
-void Ingest::start() { tick(); }
+void Ingest::start() {
+  // A journal that failed before the restart: what comes in could not be promised.
+  if (journal_.failed()) pause();
+  tick();
+}
 
 void Ingest::tick() {
   last_tick_ns_.store(system_clock().monotonic().time_since_epoch().count(),
@@ -379,7 +401,8 @@ void Ingest::finish() {
     stalled_.pop_front();
   }
   stalled_bytes_ = 0;
-  commit();
+  if (!commit()) fail_appended();
+  retry_timer_.cancel();  // commit() may have set it
   resumed_.clear();
 }
 
@@ -411,6 +434,7 @@ void Ingest::hand_over(Ingest& successor) {
   }
   flush_filters(ends);
   commit();
+  retry_timer_.cancel();  // commit() may have set it
   for (size_t i = 0; i < stages_.size(); ++i) {
     if (heirs[i] != nullptr) std::swap(heirs[i]->filter, stages_[i].filter);
   }
@@ -433,6 +457,7 @@ void Ingest::hand_over(Ingest& successor) {
     successor.stalled_.push_back(std::move(next));
   }
   stalled_.clear();
+  successor.appended_acks_ = std::move(appended_acks_);  // empty, unless commit() failed
   successor.resumed_ = std::move(resumed_);
   successor.paused_.store(paused_.load());
   if (successor.paused_.load()) successor.retry_later();

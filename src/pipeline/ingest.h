@@ -11,7 +11,9 @@
 // When the journal takes nothing (full, disk full, broken), filtered chunks wait here, in order,
 // while inputs stop reading: paused(). They are tried again every kStalledRetryInterval; nothing is
 // lost and no connection is closed. What waits is bounded by kStalledBytesMax: beyond it ingest()
-// refuses.
+// refuses. What is appended and cannot be committed (an fsync failed) keeps its acks until the
+// journal is repaired: a client that repeats its chunk meanwhile joins the one that waits, so that
+// it is stored once. Only those whose records the disk took are told to send them again.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -108,6 +110,14 @@ class Ingest final : public ChunkSink {
     std::optional<size_t> output = {};
   };
 
+  // An ack that waits for commit(), and the records appended for it (none: filters hold or dropped
+  // them).
+  struct AppendedAck {
+    std::shared_ptr<PendingAck> ack;
+    Offset from = {};
+    Offset to = {};
+  };
+
   static bool applies(const FilterStage& stage, const Chunk& chunk, std::optional<size_t> output);
   void run_chain(Chunk& chunk, size_t stage, uint32_t restarts, std::optional<size_t> output);
   void run_emitted();
@@ -117,7 +127,10 @@ class Ingest final : public ChunkSink {
   void hold(Chunk& chunk, std::optional<size_t> output);
   void refuse(const Chunk& chunk, const Error& error);
   void find_receipts(const Chunk& chunk);
-  void commit();
+  // Acknowledges what is appended; false: it has to wait, and inputs are paused.
+  bool commit();
+  void fail_appended();
+  void pause();
   void retry_stalled();
   void retry_later();
   // Until nothing comes any more: a flushed record may be sent back to the head (rewrite_tag) and
@@ -146,9 +159,9 @@ class Ingest final : public ChunkSink {
   std::deque<Emitted> emitted_;
   std::deque<Waiting> stalled_;
   uint64_t stalled_bytes_ = 0;
-  std::vector<std::shared_ptr<PendingAck>> appended_acks_;  // waiting for commit()
-  std::vector<Receipt> receipts_;                           // of the chunk being appended
-  std::vector<Receipt> stored_before_;                      // sorted; empty after kReceiptAge
+  std::vector<AppendedAck> appended_acks_;  // waiting for commit()
+  std::vector<Receipt> receipts_;           // of the chunk being appended
+  std::vector<Receipt> stored_before_;      // sorted; empty after kReceiptAge
   Monotonic started_;
   std::vector<std::function<void()>> resumed_;
   std::string routing_block_;

@@ -5,12 +5,13 @@
 #include <gtest/gtest.h>
 
 #include "journal/journal_reader.h"
+#include "journal/testing/fake_file_system.h"
 #include "record/msgpack_writer.h"
 
 namespace noroshi {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 Chunk chunk_of(const std::string& tag, uint32_t count, size_t bytes_each = 10,
                std::string_view level = "INFO") {
@@ -55,7 +56,7 @@ class ScriptedFilter final : public Filter {
   Script apply_, flush_;
 };
 
-class IngestTest : public testing::Test {
+class IngestTest : public ::testing::Test {
  protected:
   void open(uint64_t journal_bytes = 16 << 20, bool shed = false) {
     journal_ = *Journal::open({.bytes_max = journal_bytes});
@@ -213,6 +214,63 @@ TEST_F(IngestTest, ARequestIsKnownAfterARestartOnceAllOfItIsStored) {
   EXPECT_TRUE(ingest_->stored_before(plain)) << "of the run before";
 }
 
+// An fsync fails: acks wait until what was appended is on stable storage after all, and inputs are
+// paused meanwhile. Only what the disk took is to be sent again.
+TEST_F(IngestTest, AcksWaitForARepairAndFailOnlyForWhatIsLost) {
+  testing::FakeFileSystem disk(1);
+  disk.set_failed_sync(testing::FakeFileSystem::FailedSync::CallsClean);
+  ManualClock clock;
+  open();
+  ingest_.reset();
+  journal_ =
+      *Journal::open({.directory = "/j", .disk_free_min = 0, .sync = SyncMode::Full}, &disk, clock);
+  ASSERT_TRUE(journal_->register_output("all").has_value());
+  ingest_.emplace(loop_, std::move(stages_), *routes_, *journal_,
+                  std::vector<const InputMetrics*>{&other_input_, &input_},
+                  std::vector<OutputMetrics*>{&output_}, false);
+  bool resumed = false;
+  const auto resume = [&] {
+    resumed = false;
+    loop_.restart();
+    ingest_->when_resumed([&] { resumed = true; });
+    clock.advance(kRepairWaitMin);
+    const Monotonic deadline = system_clock().monotonic() + Seconds(20);
+    while (!resumed && system_clock().monotonic() < deadline) loop_.run_one_for(Seconds(1));
+    EXPECT_TRUE(resumed);
+    EXPECT_FALSE(ingest_->paused());
+  };
+  disk.fail_syncs(1);
+  ASSERT_TRUE(ingest(chunk_of("first", 2)).has_value());
+  EXPECT_EQ(acknowledged_, 0);
+  EXPECT_EQ(failed_, 0);
+  EXPECT_TRUE(ingest_->paused());
+  ASSERT_TRUE(ingest(chunk_of("second", 2)).has_value());  // read before the pause: waits as well
+  EXPECT_EQ(journal_->appended_offset(), Offset{2});
+  resume();
+  EXPECT_EQ(acknowledged_, 2);
+  EXPECT_EQ(failed_, 0);
+  EXPECT_EQ(journal_->durable_offset(), Offset{4});
+
+  disk.set_failed_sync(testing::FakeFileSystem::FailedSync::DropsFromCache);
+  disk.fail_syncs(1);
+  ASSERT_TRUE(ingest(chunk_of("lost", 100)).has_value());
+  EXPECT_EQ(acknowledged_, 2);
+  resume();
+  EXPECT_EQ(acknowledged_, 2);
+  EXPECT_EQ(failed_, 1);
+  ASSERT_TRUE(ingest(chunk_of("again", 100)).has_value());
+  EXPECT_EQ(acknowledged_, 3);
+
+  // Nobody commits any more at the end: not acknowledged is what is not on stable storage.
+  disk.fail_syncs(UINT64_MAX);
+  ASSERT_TRUE(ingest(chunk_of("last", 1)).has_value());
+  ingest_->finish();
+  EXPECT_EQ(acknowledged_, 3);
+  EXPECT_EQ(failed_, 2);
+  ingest_.reset();
+  journal_.reset();  // before its disk
+}
+
 TEST_F(IngestTest, EmittedChunksGoOnBehindTheFilterOrStartAgain) {
   add_filter([](Chunk& chunk, FilterOutput& output) {
     if (chunk.tag != "app") return;
@@ -314,7 +372,7 @@ TEST_F(IngestTest, ProcessorsOfAnInputTakeItsChunksAloneAndNotWhatIsSentBackToTh
   });
   open();
   ASSERT_TRUE(ingest(chunk_of("app", 1)).has_value());  // of the input with number 1
-  EXPECT_THAT(first, testing::IsEmpty());
+  EXPECT_THAT(first, ::testing::IsEmpty());
   EXPECT_THAT(second, ElementsAre("app"));
   EXPECT_THAT(filter, ElementsAre("app", "again"));
 }
