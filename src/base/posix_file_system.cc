@@ -89,7 +89,9 @@ class PosixFileLock final : public FileLock {
 class PosixFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> open(const Path& path, OpenMode mode) override {
-    int flags = O_CLOEXEC;
+    // A directory may be a symbolic link (another disk, say); a file that is one was not made here,
+    // and must not lead out of the directory.
+    int flags = O_CLOEXEC | O_NOFOLLOW;
     switch (mode) {
       case OpenMode::Read:
         flags |= O_RDONLY;
@@ -105,6 +107,8 @@ class PosixFileSystem final : public FileSystem {
         break;
     }
     UniqueFd fd(::open(path.c_str(), flags, 0640));
+    if (!fd.valid() && errno == ELOOP)
+      return fail(ErrorCode::Denied, path.string() + " is a symbolic link, which is not followed");
     if (!fd.valid()) return fail_errno(errno, "cannot open " + path.string());
     return std::make_unique<PosixFile>(std::move(fd), path.string());
   }
@@ -150,7 +154,7 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Result<std::unique_ptr<FileLock>> lock(const Path& path) override {
-    UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
+    UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640));
     if (!fd.valid()) return fail_errno(errno, "cannot open " + path.string());
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) return fail_errno(errno, "cannot lock " + path.string());

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cctype>
 #include <cerrno>
@@ -40,7 +41,7 @@ bool DeadLetters::open() {
   std::filesystem::create_directories(path_.parent_path(), ignored);
   if (bytes_ >= kDeadLetterFileBytesMax)
     std::filesystem::rename(path_, path_.string() + ".1", ignored);
-  file_.reset(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  file_.reset(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
   struct stat status{};
   bytes_ =
       file_.valid() && fstat(file_.get(), &status) == 0 ? static_cast<uint64_t>(status.st_size) : 0;
@@ -52,8 +53,11 @@ void DeadLetters::write(const ChunkView& chunk, uint32_t index, DropReason reaso
   if (path_.empty()) return;
   line_.clear();
   write_dead_letter(line_, instance_, reason, detail, chunk, index);
-  if (!open() ||
-      ::write(file_.get(), line_.data(), line_.size()) != static_cast<ssize_t>(line_.size())) {
+  const ssize_t written = open() ? ::write(file_.get(), line_.data(), line_.size()) : -1;
+  if (written != static_cast<ssize_t>(line_.size())) {
+    // A disk that took a part of the line: without its end it would spoil the next one.
+    if (written >= 0) errno = ENOSPC;
+    if (written > 0 && ::ftruncate(file_.get(), static_cast<off_t>(bytes_)) != 0) errno = ENOSPC;
     if (const uint64_t times = trouble_.admit()) {
       log_error("dead_letter", "cannot keep a copy of {} given-up records in {}: {}", times,
                 path_.string(), fail_errno(errno, "write").error().message);

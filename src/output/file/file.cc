@@ -4,9 +4,12 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <list>
 
+#include "base/fingerprint.h"
 #include "base/unique_fd.h"
 #include "output/text/text_batch.h"
 
@@ -15,6 +18,17 @@ namespace {
 
 // Kept open; the one used longest ago is closed beyond that.
 constexpr size_t kOpenFilesMax = 16;
+
+// A tag is up to 64 KiB long, and a sender chooses it; file systems take names of 255 bytes and
+// paths of 4,096. What is longer is cut, and a fingerprint of the whole keeps it apart.
+constexpr size_t kNameBytesMax = 200;
+constexpr size_t kNameOfTagBytesMax = 1024;
+
+std::string shortened(std::string_view name) {
+  Fingerprint fingerprint;
+  fingerprint.add(name);
+  return fmt::format("{}~{:016x}", name.substr(0, kNameBytesMax - 17), fingerprint.value());
+}
 
 class FileOutput final : public Output {
  public:
@@ -52,7 +66,8 @@ class FileOutput final : public Output {
 
  private:
   struct OpenFile {
-    std::string path;
+    std::string path;  // as the batch names it
+    std::string name;  // as it is called
     UniqueFd fd;
   };
 
@@ -75,7 +90,7 @@ class FileOutput final : public Output {
       if (file->path != path) continue;
       struct stat ours{};
       struct stat named{};
-      if (::fstat(file->fd.get(), &ours) == 0 && ::stat(path.c_str(), &named) == 0 &&
+      if (::fstat(file->fd.get(), &ours) == 0 && ::stat(file->name.c_str(), &named) == 0 &&
           ours.st_ino == named.st_ino && ours.st_dev == named.st_dev) {
         open_.splice(open_.begin(), open_, file);
         return open_.front().fd.get();
@@ -83,16 +98,39 @@ class FileOutput final : public Output {
       open_.erase(file);
       break;
     }
-    if (options_.mkdir) {
-      std::error_code error;
-      std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
-      if (error) return fail_errno(error.value(), "cannot make its directory");
+    std::string name = path;
+    Result<UniqueFd> fd = create(name);
+    // A file cannot be beside a directory of its name: of the tags "a" and "a/b" whoever comes
+    // second gets another one, or it would wait for ever, and the other tags behind it.
+    if (!fd && options_.file.empty() && (errno == EISDIR || errno == ENOTDIR || errno == EEXIST)) {
+      std::string flat = std::filesystem::path(path).lexically_relative(options_.path).string();
+      std::ranges::replace(flat, '/', '_');
+      name = (std::filesystem::path(options_.path) / (flat + "~")).string();
+      fd = create(name);
     }
-    UniqueFd fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644));
-    if (!fd.valid()) return fail_errno(errno, "cannot open");
-    open_.push_front({path, std::move(fd)});
+    if (!fd) return std::unexpected(std::move(fd).error());
+    open_.push_front({path, std::move(name), *std::move(fd)});
     if (open_.size() > kOpenFilesMax) open_.pop_back();
     return open_.front().fd.get();
+  }
+
+  // On error errno says why.
+  Result<UniqueFd> create(const std::string& name) {
+    if (options_.mkdir) {
+      std::error_code error;
+      std::filesystem::create_directories(std::filesystem::path(name).parent_path(), error);
+      if (error) {
+        auto failed = fail_errno(error.value(), "cannot make its directory");
+        errno = error.value();
+        return failed;
+      }
+    }
+    UniqueFd fd(::open(name.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644));
+    if (fd.valid()) return fd;
+    const int number = errno;
+    auto failed = fail_errno(number, "cannot open");
+    errno = number;
+    return failed;
   }
 
   void close(const std::string& path) {
@@ -157,11 +195,17 @@ std::string file_name_of_tag(std::string_view tag) {
       name += '_';
       continue;
     }
-    for (const char c : part) {
+    std::string safe(part);
+    for (char& c : safe) {
       const bool kept = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                         (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
-      name += kept ? c : '_';
+      if (!kept) c = '_';
     }
+    name += safe.size() > kNameBytesMax ? shortened(safe) : safe;
+  }
+  if (name.size() > kNameOfTagBytesMax) {
+    std::ranges::replace(name, '/', '_');
+    return shortened(name);
   }
   return name.empty() ? "_" : name;
 }

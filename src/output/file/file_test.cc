@@ -70,6 +70,18 @@ TEST_F(FileTest, MakesDirectories) {
   EXPECT_EQ(content("x/y/_/a/b"), "{}\n");
 }
 
+// Two tags of which one would have to be a file and a directory: nobody waits for ever.
+TEST_F(FileTest, AFileAndADirectoryOfTheSameNameAreBothWritten) {
+  const auto made = make({{"path", directory_.string()}, {"mkdir", "true"}, {"format", "plain"}});
+  ASSERT_TRUE(made) << diagnostics_.render();
+  for (const char* const tag : {"a", "a/b", "c/d", "c", "a/b", "c"})
+    EXPECT_EQ(deliver(*made->output, tag, "{}").outcome, Delivery::Outcome::Delivered) << tag;
+  EXPECT_EQ(content("a"), "{}\n");
+  EXPECT_EQ(content("a_b~"), "{}\n{}\n");
+  EXPECT_EQ(content("c/d"), "{}\n");
+  EXPECT_EQ(content("c~"), "{}\n{}\n");
+}
+
 TEST_F(FileTest, ReopensARotatedFile) {
   const auto made = make({{"path", directory_.string()}, {"file", "log"}, {"format", "plain"}});
   ASSERT_TRUE(made);
@@ -126,6 +138,14 @@ TEST(FileNameOfTag, StaysInside) {
   EXPECT_EQ(file_name_of_tag("a\\..\\b"), "a/_/b");
   EXPECT_EQ(file_name_of_tag(""), "_");
   EXPECT_EQ(file_name_of_tag("//"), "_");
+  // No file system takes them as they are, and none may stop the output for good.
+  const std::string long_part = file_name_of_tag("a/" + std::string(60'000, 'x') + "/b");
+  EXPECT_EQ(long_part.size(), 2u + 200 + 2);
+  EXPECT_NE(long_part, file_name_of_tag("a/" + std::string(60'001, 'x') + "/b"));
+  std::string deep;
+  for (int i = 0; i < 20'000; ++i) deep += "d/";
+  EXPECT_LE(file_name_of_tag(deep).size(), 200u);
+  EXPECT_EQ(file_name_of_tag(deep).find('/'), std::string::npos);
 }
 
 }  // namespace
