@@ -44,14 +44,19 @@ int run_verb(std::string_view program, int argc, char** argv) {
   std::string directory = "/var/lib/noroshi";
   uint64_t from = 0, count = UINT64_MAX;
   CLI::App* journal =
-      app.add_subcommand("journal", "look into a journal, also of a running router");
+      app.add_subcommand("journal", "look into the files of a router, also of a running one");
   journal->require_subcommand(1);
-  CLI::App* list = journal->add_subcommand("ls", "segments, outputs and their lag");
-  CLI::App* dump = journal->add_subcommand("dump", "records as JSON lines");
+  CLI::App* list = journal->add_subcommand(
+      "ls", "segments, outputs and their lag, and every file with its size and age");
+  CLI::App* dump =
+      journal->add_subcommand("dump", "records as JSON lines; of one file: what it says");
   CLI::App* verify =
-      journal->add_subcommand("verify", "check every checksum; exit status 0: sound");
+      journal->add_subcommand("verify", "check every checksum of every file; exit status 0: sound");
   for (CLI::App* verb : {list, dump, verify}) {
-    verb->add_option("directory", directory, "storage.path, or the journal directory in it")
+    verb->add_option(
+            "path", directory,
+            "storage.path, the journal or dead-letter directory in it, an S3 store_dir, or "
+            "one file: a tail input's DB, a segment, a checkpoint")
         ->capture_default_str();
   }
   dump->add_option("--from", from, "first offset");

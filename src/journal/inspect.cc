@@ -179,8 +179,70 @@ std::string format_summary(const JournalSummary& summary) {
   return out;
 }
 
-Status visit_entries(FileSystem& files, const Path& directory, Offset from,
-                     const std::function<bool(const EntryHead&, const ChunkView&)>& visit) {
+namespace {
+
+using Visit = std::function<bool(const EntryHead&, const ChunkView&)>;
+
+// False if `visit` has had enough.
+Result<bool> visit_segment(std::unique_ptr<File> file, const JournalId& id, Offset first,
+                           Offset end_offset, Offset from, const Visit& visit) {
+  NOROSHI_ASSIGN(const uint64_t size, file->size());
+  const uint64_t end_position = std::min(size, kSegmentFileBytesMax);
+  SegmentReader reader(std::move(file), segment_salt(id, first), first);
+  EntryHead head;
+  ChunkView chunk;
+  for (;;) {
+    NOROSHI_ASSIGN(const SegmentReader::Step step, reader.next(end_position, end_offset, head));
+    if (step == SegmentReader::Step::End) return true;
+    if (step == SegmentReader::Step::Gap || head.end() <= from) continue;
+    NOROSHI_ASSIGN(const bool whole, reader.load(chunk));
+    if (whole && !visit(head, chunk)) return false;
+  }
+}
+
+struct LoneSegment {
+  std::unique_ptr<File> file = {};
+  JournalId id = {};
+  Offset first = {};
+};
+
+Result<LoneSegment> open_lone_segment(FileSystem& files, const Path& path) {
+  LoneSegment segment;
+  NOROSHI_ASSIGN(segment.file, files.open(path, OpenMode::Read));
+  std::string bytes(kSegmentHeaderBytes, '\0');
+  NOROSHI_ASSIGN(const size_t count, segment.file->read_at(0, bytes));
+  bytes.resize(count);
+  const Result<SegmentHeader> header = decode_segment_header(bytes);
+  const std::optional<Offset> named = parse_segment_file_name(path.filename().string());
+  const Result<JournalId> id = read_journal_id(files, path.parent_path());
+  if (!header && (!named || !id)) {
+    return fail(ErrorCode::Corrupt, path.string() +
+                                        ": the header is damaged, and neither its name "
+                                        "nor an identity file beside it says what it is");
+  }
+  segment.id = id && named ? *id : header->journal;
+  segment.first = named ? *named : header->first;
+  return segment;
+}
+
+}  // namespace
+
+Result<SegmentSummary> inspect_segment_file(FileSystem& files, const Path& path,
+                                            bool verify_bodies) {
+  NOROSHI_ASSIGN(const LoneSegment segment, open_lone_segment(files, path));
+  SegmentSummary summary{.path = path, .first = segment.first, .end = segment.first};
+  NOROSHI_TRY(inspect_segment(files, segment.id, kOffsetMax, verify_bodies, summary));
+  return summary;
+}
+
+Status visit_segment_file(FileSystem& files, const Path& path, Offset from, const Visit& visit) {
+  NOROSHI_ASSIGN(LoneSegment segment, open_lone_segment(files, path));
+  NOROSHI_TRY(
+      visit_segment(std::move(segment.file), segment.id, segment.first, kOffsetMax, from, visit));
+  return {};
+}
+
+Status visit_entries(FileSystem& files, const Path& directory, Offset from, const Visit& visit) {
   NOROSHI_ASSIGN(const JournalId id, read_journal_id(files, directory));
   NOROSHI_ASSIGN(const std::vector<SegmentFile> found, segment_files(files, directory));
   for (size_t i = 0; i < found.size(); ++i) {
@@ -189,18 +251,9 @@ Status visit_entries(FileSystem& files, const Path& directory, Offset from,
     auto file = files.open(found[i].path, OpenMode::Read);
     if (!file && file.error().code == ErrorCode::NotFound) continue;  // deleted meanwhile
     if (!file) return std::unexpected(std::move(file).error());
-    NOROSHI_ASSIGN(const uint64_t size, (*file)->size());
-    const uint64_t end_position = std::min(size, kSegmentFileBytesMax);
-    SegmentReader reader(*std::move(file), segment_salt(id, found[i].first), found[i].first);
-    EntryHead head;
-    ChunkView chunk;
-    for (;;) {
-      NOROSHI_ASSIGN(const SegmentReader::Step step, reader.next(end_position, end_offset, head));
-      if (step == SegmentReader::Step::End) break;
-      if (step == SegmentReader::Step::Gap || head.end() <= from) continue;
-      NOROSHI_ASSIGN(const bool whole, reader.load(chunk));
-      if (whole && !visit(head, chunk)) return {};
-    }
+    NOROSHI_ASSIGN(const bool more,
+                   visit_segment(*std::move(file), id, found[i].first, end_offset, from, visit));
+    if (!more) return {};
   }
   return {};
 }

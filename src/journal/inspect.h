@@ -56,6 +56,14 @@ struct JournalSummary {
     FileSystem& files, const Path& directory, Offset from,
     const std::function<bool(const EntryHead& head, const ChunkView& chunk)>& visit);
 
+// The same for one segment file, wherever it lies: of the journal that the directory around it
+// names, else the one that its header names.
+[[nodiscard]] Result<SegmentSummary> inspect_segment_file(FileSystem& files, const Path& path,
+                                                          bool verify_bodies);
+[[nodiscard]] Status visit_segment_file(
+    FileSystem& files, const Path& path, Offset from,
+    const std::function<bool(const EntryHead& head, const ChunkView& chunk)>& visit);
+
 // One record as a line of JSON: offset, time, append time, tag, severity, metadata and record.
 void write_dump_line(std::string& out, const EntryHead& head, const ChunkView& chunk,
                      uint32_t index);

@@ -85,4 +85,10 @@ std::optional<DeadLetter> read_dead_letter(std::string_view line) {
   return letter;
 }
 
+std::optional<DeadLetter> DeadLetterReader::read(std::string_view line) {
+  msgpack_.clear();
+  if (!to_msgpack_.append_object(line, msgpack_)) return std::nullopt;
+  return read_dead_letter(msgpack_);
+}
+
 }  // namespace noroshi

@@ -13,6 +13,7 @@
 
 #include "metrics/metrics.h"
 #include "record/chunk.h"
+#include "record/json_parser.h"
 
 namespace noroshi {
 
@@ -29,6 +30,16 @@ struct DeadLetter {
 // From a line that JsonToMsgpack has made MessagePack; views into it. nullopt without tag, time or
 // record.
 [[nodiscard]] std::optional<DeadLetter> read_dead_letter(std::string_view line);
+
+// The same from the line itself. Views stay valid until the next call.
+class DeadLetterReader {
+ public:
+  [[nodiscard]] std::optional<DeadLetter> read(std::string_view line);
+
+ private:
+  JsonToMsgpack to_msgpack_;
+  std::string msgpack_;
+};
 
 // "2026-11-23T02:53:00.123456789Z", with any number of digits of the fraction or none; nullopt for
 // what a Timestamp cannot hold.

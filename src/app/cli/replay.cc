@@ -18,7 +18,6 @@
 #include "app/ship/sender.h"
 #include "base/fingerprint.h"
 #include "pipeline/dead_letter_line.h"
-#include "record/json_parser.h"
 #include "record/msgpack_writer.h"
 
 namespace noroshi {
@@ -80,9 +79,7 @@ class Replay {
     counts_.bytes += line.size() + 1;
     if (line.empty()) return;
     ++counts_.read;
-    msgpack_.clear();
-    const bool json = to_msgpack_.append_object(line, msgpack_).has_value();
-    const std::optional<DeadLetter> letter = json ? read_dead_letter(msgpack_) : std::nullopt;
+    const std::optional<DeadLetter> letter = reader_.read(line);
     if (!letter) {
       if (counts_.unreadable++ == 0) {
         std::fprintf(stderr, "%s: line %llu is no dead letter with tag, time and record\n",
@@ -120,8 +117,7 @@ class Replay {
   ship::SendQueue queue_;
   ship::Sender sender_;
   ship::FrameBlock block_;
-  JsonToMsgpack to_msgpack_;
-  std::string msgpack_;
+  DeadLetterReader reader_;
   Counts counts_;
 };
 

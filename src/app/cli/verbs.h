@@ -38,10 +38,12 @@ struct RunArguments {
 // Builds everything, keeps nothing, prints every problem and the effective pipeline. 0 or 1.
 [[nodiscard]] int check(const RunArguments& arguments);
 
-// The journal's tools, read-only: they work beside a running router.
-[[nodiscard]] int journal_list(const std::string& directory);
-[[nodiscard]] int journal_dump(const std::string& directory, uint64_t from, uint64_t count);
-[[nodiscard]] int journal_verify(const std::string& directory);
+// The journal's tools, read-only: they work beside a running router. `path`: storage.path, a
+// directory in it, or one file that a router wrote. Dump prints the records of the journal where
+// there is one, else every file's. Verify: 1 if anything is damaged.
+[[nodiscard]] int journal_list(const std::string& path);
+[[nodiscard]] int journal_dump(const std::string& path, uint64_t from, uint64_t count);
+[[nodiscard]] int journal_verify(const std::string& path);
 
 // Sends dead letters to a running router; 0: everything asked for is acknowledged. The router
 // routes them as any record: to every output that takes them.

@@ -38,6 +38,7 @@ ReadOffsets read_offsets(std::string_view bytes) {
   ReadOffsets read;
   if (!bytes.starts_with(kOffsetFileHeader)) return read;
   read.had_header = true;
+  read.whole_bytes = kOffsetFileHeader.size();
   bytes.remove_prefix(kOffsetFileHeader.size());
   while (bytes.size() >= kOffsetEntryHead) {
     const char* const at = bytes.data();
@@ -53,6 +54,7 @@ ReadOffsets read_offsets(std::string_view bytes) {
           .head_fingerprint = load_le<uint64_t>(at + 33),
           .path = std::string(bytes.substr(kOffsetEntryHead, size - kOffsetEntryHead))};
     }
+    read.whole_bytes += size;
     bytes.remove_prefix(size);
   }
   return read;

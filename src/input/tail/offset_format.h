@@ -42,6 +42,7 @@ void append_forget(std::string& out, FileId id);
 struct ReadOffsets {
   bool had_header = false;
   StoredOffsets entries = {};
+  uint64_t whole_bytes = 0;  // behind them, if the file is longer: a torn or damaged entry
 };
 [[nodiscard]] ReadOffsets read_offsets(std::string_view bytes);
 

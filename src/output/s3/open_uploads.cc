@@ -14,21 +14,28 @@ constexpr size_t kLineBytesMax = 4096;
 
 }  // namespace
 
+bool is_open_upload_file_name(std::string_view name) { return name.starts_with(kFilePrefix); }
+
+std::optional<OpenUpload> read_open_upload(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  OpenUpload upload{{}, {}, path};
+  std::getline(file, upload.key);
+  std::getline(file, upload.upload_id);
+  const bool whole = file && !upload.key.empty() && !upload.upload_id.empty() &&
+                     upload.key.size() + upload.upload_id.size() < kLineBytesMax;
+  if (!whole) return std::nullopt;
+  return upload;
+}
+
 void OpenUploads::load(std::filesystem::path directory) {
   directory_ = std::move(directory);
   if (directory_.empty()) return;
   std::error_code error;
   for (std::filesystem::directory_iterator entry(directory_, error), end; !error && entry != end;
        entry.increment(error)) {
-    if (!entry->path().filename().string().starts_with(kFilePrefix)) continue;
-    std::ifstream file(entry->path());
-    OpenUpload upload{{}, {}, entry->path()};
-    std::getline(file, upload.key);
-    std::getline(file, upload.upload_id);
-    const bool whole = file && !upload.key.empty() && !upload.upload_id.empty() &&
-                       upload.key.size() + upload.upload_id.size() < kLineBytesMax;
-    if (whole) {
-      abandon(std::move(upload));
+    if (!is_open_upload_file_name(entry->path().filename().string())) continue;
+    if (std::optional<OpenUpload> upload = read_open_upload(entry->path())) {
+      abandon(*std::move(upload));
     } else {
       std::error_code ignored;  // cut short by the crash: nothing to learn from it
       std::filesystem::remove(entry->path(), ignored);

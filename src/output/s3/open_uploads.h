@@ -7,7 +7,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace noroshi {
@@ -17,6 +19,10 @@ struct OpenUpload {
   std::string upload_id = {};
   std::filesystem::path file = {};  // empty: not written down
 };
+
+// What one of its files says; nothing if a crash cut it short.
+[[nodiscard]] std::optional<OpenUpload> read_open_upload(const std::filesystem::path& file);
+[[nodiscard]] bool is_open_upload_file_name(std::string_view name);
 
 // One thread.
 class OpenUploads {
