@@ -34,8 +34,9 @@ class Load:
 
     WINDOW = 64  # chunks sent and not acknowledged
 
-    def __init__(self, port, rate, tag="backend-firelens-1"):
+    def __init__(self, port, rate, tag="backend-firelens-1", timeout=60):
         self.port, self.rate, self.tag = port, rate, tag
+        self.timeout = timeout  # seconds without an answer, before it sends again on a new connection
         self.sent = 0  # records, numbered from 0
         self.errors = []
         self.reconnects = 0
@@ -88,7 +89,7 @@ class Load:
         while not self._stop.is_set() or pending:
             try:
                 if client is None:
-                    client = ForwardClient(self.port, timeout=60)
+                    client = ForwardClient(self.port, timeout=self.timeout)
                     for frame in pending.values():
                         client.send(frame)
                 quiet = self._stop.is_set() or self._paused.is_set()
