@@ -570,12 +570,12 @@ class Slow(HostileTest):
             time.sleep(0.05)
         return len(dead), first
 
-    def check_that_large_messages_go_on(self, name, data, large):
-        """40 hold all the memory there is for unfinished messages; a good sender needs some for its own."""
+    def check_that_large_messages_go_on(self, name, data, large, count_of_slow=40):
+        """They hold all the memory there is for unfinished messages; a good sender needs some for its own."""
         self.start_good_senders()
         self.on_time = SLOW_SECONDS_MAX  # the frames of the good client are larger than what is read without memory
         began, before = time.monotonic(), self.malformed(name)
-        slow = [[self.dial(name), data] for _ in range(40)]
+        slow = [[self.dial(name), data] for _ in range(count_of_slow)]
         for connection, _ in slow:
             connection.setblocking(False)
         hog = threading.Thread(target=lambda: setattr(self, "outcome", self.go_on(slow, 40)), daemon=True)
@@ -664,7 +664,20 @@ class Slow(HostileTest):
                 raise AssertionError("a large request is refused for a minute")
             return send
         self.check_that_large_messages_go_on(
-            "http", post("/x", b'{"a":"' + b"x" * (3 << 20), length=4 << 20), sender)
+            "http", post("/x", b'{"a":"' + b"x" * 3_900_000, length=4 << 20), sender, count_of_slow=2)
+
+    def test_many_bodies_at_once(self):
+        """Each may have what a body may have; together they may not."""
+        self.start_good_senders()
+        body = post("/x", b'{"a":"' + b"x" * (3 << 20), length=4 << 20)
+        slow = [[self.dial("http"), body] for _ in range(40)]
+        for connection, _ in slow:
+            connection.setblocking(False)
+        closed, first = self.go_on(slow, 5)
+        print(f"\n{closed} of {len(slow)} were refused, the first after {first} s; {self.memory()}")
+        self.assertGreater(closed, 30)
+        self.assertIn("requests are answered 503: the bodies", self.log_since(self.router))
+        self.check()
 
 class Limits(HostileTest):
     """More connections than net.max_connections."""
