@@ -85,8 +85,9 @@ class RawServer {
     }
     if (!early_.empty()) {
       send_all(fd, early_);
-      pollfd closed{fd, POLLRDHUP, 0};
-      while (!stop_ && ::poll(&closed, 1, 10) == 0) {
+      // The end of a connection that is full of unread bytes never shows: the next one does.
+      std::array<pollfd, 2> over{pollfd{fd, POLLRDHUP, 0}, pollfd{listener_.get(), POLLIN, 0}};
+      while (!stop_ && ::poll(over.data(), over.size(), 10) == 0) {
       }
       return false;
     }
