@@ -159,7 +159,7 @@ class Model {
   // What a repair left: it is readable, or it is known to be lost.
   void verify_repaired(uint64_t from, bool same_process) {
     std::vector<uint64_t> lost;
-    from = std::max(from, journal_->first_offset().value);
+    from = std::max({from, journal_->first_offset().value, retired_});
     const auto reader = journal_->make_reader(Offset{from});
     EntryHead head;
     ChunkView chunk;
@@ -340,7 +340,17 @@ class Model {
   }
 
   void restart(Crash crash) {
-    const uint64_t durable = journal_->durable_offset().value;
+    uint64_t durable = journal_->durable_offset().value;
+    if (failed_ && !journal_->failed()) {
+      // Repaired in the very call that the disk crashed in.
+      failed_ = false;
+      for (auto& [offset, record] : records_) {
+        if (!journal_->lost_before_sync(Offset{offset}, Offset{offset + 1})) continue;
+        record.may_be_lost = true;
+        receipts_in_doubt_ = true;
+      }
+    }
+    if (durable <= nameless_) durable = 0;
     for (OutputModel& output : outputs_) output.reader.reset();
     journal_.reset();
     untrusted_left_ = false;
@@ -394,6 +404,9 @@ class Model {
     failed_syncs_at_open_ = disk_.failed_syncs();
     const bool records_in_doubt = std::exchange(failed_, false) || power_lost;
     compare(durable, power_lost, records_in_doubt, power_lost || cache_lost);
+    // The cache has lost all of the only segment, and a checkpoint that is not on stable storage is
+    // all that knows how far the offsets were used: none of the records ever was.
+    if (records_in_doubt && journal_->bytes() == 0) nameless_ = journal_->durable_offset().value;
     // The planned crash came late, while the outputs registered.
     if (disk_.crashed() && !::testing::Test::HasFatalFailure())
       return restart(pick(2) == 0 ? Crash::PowerLoss : Crash::ProcessKilled);
@@ -512,6 +525,9 @@ class Model {
                              receipts_.end() - static_cast<ptrdiff_t>(least)));
     }
     receipts_ = found;
+    // Those from behind damage are in memory only until the next append: the segments they were
+    // found in may be deleted before.
+    receipts_in_doubt_ = some_lost;
     every_receipt_.insert(every_receipt_.end(), found.begin(), found.end());
   }
 
@@ -525,6 +541,7 @@ class Model {
   uint64_t failed_from_ = 0;  // durable_offset() then, and
   uint64_t failed_next_ = 0;  // next_
   uint64_t failed_syncs_at_open_ = 0;
+  uint64_t nameless_ = 0;        // up to here durable_offset() says little
   bool untrusted_left_ = false;  // of the process before: not written again yet
   bool receipts_in_doubt_ = false;
   std::unique_ptr<Journal> journal_;
