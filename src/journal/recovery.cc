@@ -85,14 +85,14 @@ void keep_newest(std::vector<Receipt>& receipts, size_t count) {
 
 // Reads a segment to its end: the receipts of what is whole, and how many records are damaged.
 // False if its first entry is not whole: that one had the receipts of the segments before.
-Result<bool> walk(SegmentReader& reader, uint64_t bytes, JournalRecovery& report,
+Result<bool> walk(SegmentReader& reader, uint64_t bytes, Offset end, JournalRecovery& report,
                   std::vector<Receipt>& receipts) {
   EntryHead head;
   ChunkView chunk;
   const Offset first = reader.expected();
   bool first_whole = false;
   for (;;) {
-    NOROSHI_ASSIGN(const SegmentReader::Step step, reader.next(bytes, kOffsetMax, head));
+    NOROSHI_ASSIGN(const SegmentReader::Step step, reader.next(bytes, end, head));
     if (step == SegmentReader::Step::End) break;
     if (step == SegmentReader::Step::Gap) {
       report.records_damaged += reader.expected() - reader.gap_begin();
@@ -120,7 +120,7 @@ Result<bool> scan_newest(FileSystem& files, Segment& segment, JournalRecovery& r
   NOROSHI_ASSIGN(std::unique_ptr<File> file, files.open(segment.path, OpenMode::ReadWrite));
   const uint64_t bytes = segment.end_position.load();
   SegmentReader reader(std::move(file), segment.salt, segment.first);
-  NOROSHI_ASSIGN(const bool first_whole, walk(reader, bytes, report, receipts));
+  NOROSHI_ASSIGN(const bool first_whole, walk(reader, bytes, kOffsetMax, report, receipts));
   segment.end_offset.store(reader.expected());
   if (reader.expected() > segment.first && reader.position() < bytes) {
     NOROSHI_ASSIGN(file, files.open(segment.path, OpenMode::ReadWrite));
@@ -132,9 +132,13 @@ Result<bool> scan_newest(FileSystem& files, Segment& segment, JournalRecovery& r
 }
 
 // The newest segment lost its first entry: the receipts of the segments before are still in these,
-// back to the newest one whose first entry is whole. Crash after crash leaves several without.
+// below `below`, back to the newest one whose first entry is whole. Crash after crash leaves
+// several without.
 Status read_receipts(FileSystem& files, const std::vector<SegmentPointer>& segments, Offset below,
                      std::vector<Receipt>& receipts) {
+  // What a failed append left behind the end of a segment has offsets of the next one: its request
+  // is not stored.
+  Offset end = below;
   for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
     if ((*segment)->first >= below) continue;
     NOROSHI_ASSIGN(std::unique_ptr<File> file, files.open((*segment)->path, OpenMode::Read));
@@ -142,7 +146,8 @@ Status read_receipts(FileSystem& files, const std::vector<SegmentPointer>& segme
     JournalRecovery damage;  // whoever reads the records will tell
     std::vector<Receipt> older;
     NOROSHI_ASSIGN(const bool first_whole,
-                   walk(reader, (*segment)->end_position.load(), damage, older));
+                   walk(reader, (*segment)->end_position.load(), end, damage, older));
+    end = (*segment)->first;
     receipts.insert(receipts.begin(), older.begin(), older.end());
     keep_newest(receipts, kReceiptsMax);
     if (first_whole) return {};
