@@ -159,6 +159,11 @@ class Model {
   // What a repair left: it is readable, or it is known to be lost.
   void verify_repaired(uint64_t from, bool same_process) {
     std::vector<uint64_t> lost;
+    // Not expected any more, also of a segment that the same append repaired and then dropped.
+    receipts_lost_ |=
+        std::erase_if(receipts_, [&](const Receipt& receipt) {
+          return journal_->lost_before_sync(Offset{receipt.high}, Offset{receipt.high + 1});
+        }) > 0;
     from = std::max({from, journal_->first_offset().value, retired_});
     const auto reader = journal_->make_reader(Offset{from});
     EntryHead head;
@@ -201,7 +206,7 @@ class Model {
 
   void forget_receipts(uint64_t offset) {
     const auto is_its = [&](const Receipt& receipt) { return receipt.high == offset; };
-    std::ranges::copy_if(receipts_, std::back_inserter(lost_receipts_), is_its);
+    std::ranges::copy_if(every_receipt_, std::back_inserter(lost_receipts_), is_its);
     std::erase_if(receipts_, is_its);
   }
 
@@ -512,7 +517,7 @@ class Model {
     const auto unknown = std::ranges::count_if(found, [&](const Receipt& receipt) {
       // Where acks do not wait for a sync, a later entry may carry the receipt of one that was
       // lost.
-      const bool any = some_lost || !lost_receipts_.empty();
+      const bool any = some_lost || receipts_lost_;
       const std::vector<Receipt>& acknowledged = any ? every_receipt_ : receipts_;
       return std::ranges::find(acknowledged, receipt) == acknowledged.end();
     });
@@ -551,6 +556,7 @@ class Model {
   uint64_t nameless_ = 0;        // up to here durable_offset() says little
   bool untrusted_left_ = false;  // of the process before: not written again yet
   bool receipts_in_doubt_ = false;
+  bool receipts_lost_ = false;  // some, in a repair
   std::unique_ptr<Journal> journal_;
   std::vector<OutputModel> outputs_;
   std::map<uint64_t, Record> records_;

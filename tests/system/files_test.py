@@ -46,6 +46,7 @@ class Files(SystemTest):
     Path {self.given}/logs/*.log
     Tag tailed
     DB {self.given}/db/tail.db
+    Read_from_Head on
     Refresh_Interval 1
 
 [OUTPUT]
