@@ -56,7 +56,7 @@ int run_verb(std::string_view program, int argc, char** argv) {
     verb->add_option(
             "path", directory,
             "storage.path, the journal or dead-letter directory in it, an S3 store_dir, or "
-            "one file: a tail input's DB, a segment, a checkpoint")
+            "one file: a tail input's offsets, a segment, a checkpoint")
         ->capture_default_str();
   }
   dump->add_option("--from", from, "first offset");

@@ -15,6 +15,9 @@ namespace {
 // A journal has at least so many segments, or retention would free its space in one lump.
 constexpr uint64_t kSegmentsMin = 8;
 
+// The disk is asked for its free space once per so many bytes appended.
+constexpr uint64_t kFreeSpaceCheckBytes = 1 << 20;
+
 // A segment begins with so many receipts of the one before at most, in at most this share of it: at
 // 5,000 acknowledged requests a second those of the last 1.6 s, beside those of the segment itself.
 constexpr size_t kReceiptsCarriedMax = 8192;
@@ -28,6 +31,42 @@ constexpr size_t kWritersMax = 32;
 constexpr char kMemoryDirectory[] = "/journal";
 
 }  // namespace
+
+std::string in_mib(uint64_t bytes) {
+  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
+}
+
+JournalImpl::JournalImpl(JournalOptions options, FileSystem& files,
+                         std::unique_ptr<FileSystem> owned_files, std::unique_ptr<FileLock> lock,
+                         const Clock& clock, RecoveredJournal recovered)
+    : options_(std::move(options)),
+      owned_files_(std::move(owned_files)),
+      files_(files),
+      lock_(std::move(lock)),
+      clock_(clock),
+      id_(recovered.id),
+      recovery_(recovered.report),
+      in_memory_(owned_files_ != nullptr),
+      retention_(files_, options_.directory, id_, segments_, in_memory_) {
+  for (SegmentPointer& segment : recovered.segments) segments_.add(std::move(segment));
+  appended_.store(recovered.next);
+  const MutexLock appending(append_mutex_);
+  remember(recovered.receipts, kOffsetMax);  // of entries that nothing is lost of any more
+  recovered_receipts_ = std::move(recovered.receipts);
+  unchecked_bytes_ = kFreeSpaceCheckBytes;  // the first append asks
+  // What an earlier process appended may not be on stable storage yet.
+  durable_.store(segments_.first_offset(recovered.next));
+  // An output that is still below the oldest segment lost what was there to an earlier
+  // DropOldest.
+  if (options_.when_full == WhenFull::DropOldest) {
+    segments_.set_dropped_below(segments_.first_offset(recovered.next));
+  }
+  if (recovered.untrusted) {
+    const MutexLock syncing(sync_mutex_);
+    static_cast<void>(begin_failed("an fsync failed before the restart"));
+    next_repair_.store(clock_.monotonic());
+  }
+}
 
 // ---- append
 // --------------------------------------------------------------------------------------------
@@ -346,6 +385,41 @@ Offset JournalImpl::next_segment(Offset offset) const {
     if (segment->first > offset) return segment->first;
   }
   return appended_.load();
+}
+
+Result<LoadedCheckpoint> JournalImpl::register_output(std::string_view identity) {
+  return retention_.register_output(identity, first_offset());
+}
+
+void JournalImpl::unregister_output(std::string_view identity) {
+  retention_.unregister_output(identity);
+}
+
+Status JournalImpl::save_checkpoint(const Checkpoint& checkpoint, bool durable) {
+  CHECK(checkpoint.highest() <= appended_.load(), "a checkpoint names only appended records");
+  return retention_.save(checkpoint, durable || options_.sync == SyncMode::Full);
+}
+
+Result<std::vector<LoadedCheckpoint>> JournalImpl::orphan_checkpoints() {
+  return retention_.orphans();
+}
+
+Status JournalImpl::remove_checkpoint(std::string_view identity) {
+  return retention_.remove(identity);
+}
+
+std::unique_ptr<JournalReader> JournalImpl::make_reader(Offset from) {
+  return make_journal_reader(files_, segments_, appended_, from);
+}
+
+std::string JournalImpl::problem() const {
+  const MutexLock lock(problem_mutex_);
+  return sync_problem_.empty() ? problem_ : sync_problem_;
+}
+
+std::vector<Receipt> JournalImpl::take_receipts() {
+  const MutexLock lock(append_mutex_);
+  return std::exchange(recovered_receipts_, {});
 }
 
 Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options, FileSystem* files,

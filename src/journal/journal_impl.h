@@ -2,8 +2,6 @@
 // fills up, and reads; the latter syncs, fails, and repairs.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <deque>
 
 #include "base/log.h"
@@ -27,44 +25,12 @@ namespace noroshi {
 
 inline constexpr std::string_view kJournalComponent = "journal";
 
-// The disk is asked for its free space once per so many bytes appended.
-inline constexpr uint64_t kFreeSpaceCheckBytes = 1 << 20;
-
-[[nodiscard]] inline std::string in_mib(uint64_t bytes) {
-  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
-}
+[[nodiscard]] std::string in_mib(uint64_t bytes);
 
 class JournalImpl final : public Journal {
  public:
   JournalImpl(JournalOptions options, FileSystem& files, std::unique_ptr<FileSystem> owned_files,
-              std::unique_ptr<FileLock> lock, const Clock& clock, RecoveredJournal recovered)
-      : options_(std::move(options)),
-        owned_files_(std::move(owned_files)),
-        files_(files),
-        lock_(std::move(lock)),
-        clock_(clock),
-        id_(recovered.id),
-        recovery_(recovered.report),
-        in_memory_(owned_files_ != nullptr),
-        retention_(files_, options_.directory, id_, segments_, in_memory_) {
-    for (SegmentPointer& segment : recovered.segments) segments_.add(std::move(segment));
-    appended_.store(recovered.next);
-    const MutexLock appending(append_mutex_);
-    remember(recovered.receipts, kOffsetMax);  // of entries that nothing is lost of any more
-    recovered_receipts_ = std::move(recovered.receipts);
-    // What an earlier process appended may not be on stable storage yet.
-    durable_.store(segments_.first_offset(recovered.next));
-    // An output that is still below the oldest segment lost what was there to an earlier
-    // DropOldest.
-    if (options_.when_full == WhenFull::DropOldest) {
-      segments_.set_dropped_below(segments_.first_offset(recovered.next));
-    }
-    if (recovered.untrusted) {
-      const MutexLock syncing(sync_mutex_);
-      static_cast<void>(begin_failed("an fsync failed before the restart"));
-      next_repair_.store(clock_.monotonic());
-    }
-  }
+              std::unique_ptr<FileLock> lock, const Clock& clock, RecoveredJournal recovered);
 
   Result<Offset> append(const ChunkView& chunk, const Routing& routing,
                         std::span<const Receipt> receipts) override EXCLUDES(append_mutex_);
@@ -72,31 +38,16 @@ class JournalImpl final : public Journal {
   Status sync_to(Offset offset) override EXCLUDES(append_mutex_, sync_mutex_);
   bool lost_before_sync(Offset from, Offset to) const override EXCLUDES(loss_mutex_);
   uint64_t losses_before_sync() const override { return losses_counted_.load(); }
-
   Offset first_offset() const override { return segments_.first_offset(appended_.load()); }
   Offset appended_offset() const override { return appended_.load(); }
   Offset durable_offset() const override { return durable_.load(); }
 
-  Result<LoadedCheckpoint> register_output(std::string_view identity) override {
-    return retention_.register_output(identity, first_offset());
-  }
-  void unregister_output(std::string_view identity) override {
-    retention_.unregister_output(identity);
-  }
-  Status save_checkpoint(const Checkpoint& checkpoint, bool durable) override {
-    CHECK(checkpoint.highest() <= appended_.load(), "a checkpoint names only appended records");
-    return retention_.save(checkpoint, durable || options_.sync == SyncMode::Full);
-  }
-  Result<std::vector<LoadedCheckpoint>> orphan_checkpoints() override {
-    return retention_.orphans();
-  }
-  Status remove_checkpoint(std::string_view identity) override {
-    return retention_.remove(identity);
-  }
-
-  std::unique_ptr<JournalReader> make_reader(Offset from) override {
-    return make_journal_reader(files_, segments_, appended_, from);
-  }
+  Result<LoadedCheckpoint> register_output(std::string_view identity) override;
+  void unregister_output(std::string_view identity) override;
+  Status save_checkpoint(const Checkpoint& checkpoint, bool durable) override;
+  Result<std::vector<LoadedCheckpoint>> orphan_checkpoints() override;
+  Status remove_checkpoint(std::string_view identity) override;
+  std::unique_ptr<JournalReader> make_reader(Offset from) override;
 
   const JournalId& id() const override { return id_; }
   bool in_memory() const override { return in_memory_; }
@@ -107,15 +58,9 @@ class JournalImpl final : public Journal {
   uint64_t records_dropped() const override { return records_dropped_.load(); }
   bool full() const override { return full_.load(); }
   bool failed() const override { return failed_.load(); }
-  std::string problem() const override EXCLUDES(problem_mutex_) {
-    const MutexLock lock(problem_mutex_);
-    return sync_problem_.empty() ? problem_ : sync_problem_;
-  }
+  std::string problem() const override EXCLUDES(problem_mutex_);
   const JournalRecovery& recovery() const override { return recovery_; }
-  std::vector<Receipt> take_receipts() override EXCLUDES(append_mutex_) {
-    const MutexLock lock(append_mutex_);
-    return std::exchange(recovered_receipts_, {});
-  }
+  std::vector<Receipt> take_receipts() override EXCLUDES(append_mutex_);
 
  private:
   struct CarriedReceipt {
@@ -181,7 +126,7 @@ class JournalImpl final : public Journal {
   std::deque<CarriedReceipt> carried_ GUARDED_BY(append_mutex_);
   std::vector<Receipt> recovered_receipts_ GUARDED_BY(append_mutex_);
   std::vector<Receipt> first_receipts_ GUARDED_BY(append_mutex_);
-  uint64_t unchecked_bytes_ GUARDED_BY(append_mutex_) = kFreeSpaceCheckBytes;
+  uint64_t unchecked_bytes_ GUARDED_BY(append_mutex_) = 0;
   Monotonic full_since_ GUARDED_BY(append_mutex_) = {};
   Monotonic last_drop_ GUARDED_BY(append_mutex_) = {};
   bool full_logged_ GUARDED_BY(append_mutex_) = false;

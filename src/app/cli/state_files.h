@@ -21,7 +21,7 @@ enum class StateKind {
   Identity,
   Lock,
   Untrusted,     // which segments are to be written again after an fsync that failed
-  TailOffsets,   // the DB of a tail input
+  TailOffsets,   // of a tail input: state/tail/*.offsets
   DeadLetters,   // a record a line; *.replayed: they were sent again
   OpenUpload,    // of the S3 output
   Spool,         // of the S3 output; it has a name for an instant only
