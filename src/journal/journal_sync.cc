@@ -58,6 +58,7 @@ Status JournalImpl::sync_segments(Offset target) {
 
 // Its bytes up to the end it has now are on stable storage afterwards.
 Status JournalImpl::sync_segment(Segment& segment) {
+  if (segment.settled) return {};
   const bool sealed = segment.sealed.load();
   const uint64_t position = segment.end_position.load();
   if (segment.synced_position < position) {
@@ -76,7 +77,10 @@ Status JournalImpl::sync_segment(Segment& segment) {
     }
     segment.synced_position = position;
   }
-  if (sealed) segment.set_writer(nullptr);
+  if (sealed) {
+    segment.set_writer(nullptr);
+    segment.settled = true;
+  }
   return {};
 }
 

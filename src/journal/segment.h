@@ -38,6 +38,7 @@ struct Segment {
   std::atomic<uint32_t> generation{0};
   // Bytes known to be on stable storage; guarded by the journal's sync mutex.
   uint64_t synced_position = 0;
+  bool settled = false;  // sealed and synced to its end: nothing to do for later syncs
   // An fsync has failed: no later one of this file means anything, and what cannot be read may be
   // whole in the copy that will take its place. Set and cleared under the same mutex.
   std::atomic<bool> untrusted{false};
