@@ -47,6 +47,12 @@ void acknowledge_now(int socket) {
   ::setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);  // no TCP: nothing to do
 }
 
+bool is_unix(int socket) {
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  return ::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
 bool would_block(int error_number) { return error_number == EAGAIN || error_number == EWOULDBLOCK; }
 
 }  // namespace
@@ -121,16 +127,22 @@ void StreamConnection::rest() {
 }
 
 Result<std::optional<size_t>> StreamConnection::read(std::span<char> into) {
+  auto count = read_once(into);
+  if (!impl_->read_is_shut || !count || *count) return count;
+  // Nothing there: neither is what the peer's kernel holds back, once it has our ACK.
+  acknowledge_now(fd());
+  count = read_once(into);
+  if (count && !*count) return std::optional<size_t>(0);
+  return count;
+}
+
+Result<std::optional<size_t>> StreamConnection::read_once(std::span<char> into) {
   if (impl_->tls) {
     return impl_->result(impl_->tls->read(into), impl_->read_waits_for,
                          "cannot read from " + impl_->peer);
   }
   for (;;) {
-    ssize_t count = ::recv(fd(), into.data(), into.size(), MSG_DONTWAIT);
-    if (count == 0 && impl_->read_is_shut) {
-      acknowledge_now(fd());
-      count = ::recv(fd(), into.data(), into.size(), MSG_DONTWAIT);
-    }
+    const ssize_t count = ::recv(fd(), into.data(), into.size(), MSG_DONTWAIT);
     if (count >= 0) return static_cast<size_t>(count);
     if (would_block(errno)) return std::nullopt;
     if (errno != EINTR) return fail_errno(errno, "cannot read from " + impl_->peer);
@@ -151,9 +163,10 @@ Result<std::optional<size_t>> StreamConnection::write(std::string_view bytes) {
 }
 
 void StreamConnection::shutdown_read() {
-  acknowledge_now(fd());
   impl_->read_is_shut = true;
-  ::shutdown(fd(), SHUT_RD);
+  // Tells a Unix peer. A TCP peer would not learn it, and its kernel would no more be told of the
+  // room that reading makes: what did not fit into our buffer would stay there.
+  if (is_unix(fd())) ::shutdown(fd(), SHUT_RD);
 }
 void StreamConnection::reset_when_closed() {
   tcp_info info{};

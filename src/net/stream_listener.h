@@ -73,6 +73,7 @@ class StreamConnection {
 
  private:
   struct Impl;
+  [[nodiscard]] Result<std::optional<size_t>> read_once(std::span<char> into);
   std::unique_ptr<Impl> impl_;
 };
 
