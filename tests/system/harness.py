@@ -101,7 +101,7 @@ class SystemTest(unittest.TestCase):
         processes, self.processes = self.processes, []
         try:
             # What routers deliver to goes last: the newest process first.
-            for router in [process for process in reversed(processes) if process.router]:
+            for router in [process for process in reversed(processes) if getattr(process, "router", False)]:
                 self.check_router(router)
         finally:
             for process in processes:
