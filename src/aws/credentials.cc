@@ -59,7 +59,8 @@ class RefreshingCredentials final : public CredentialsProvider {
       if (usable()) return *current_;
       const bool just_failed = system_clock().monotonic() < not_before_;
       if (attempts_ > 0 && (attempts_ != seen || just_failed)) return std::unexpected(last_error_);
-      ask();
+      // One that is under way is waited for. It would be the first one, or a refresh.
+      if (!fetching_) ask();
       if (!wait_for_change(deadline) && !usable()) {
         return fail(ErrorCode::Timeout, "no AWS credentials yet: the source has not answered");
       }
@@ -125,6 +126,7 @@ class RefreshingCredentials final : public CredentialsProvider {
       due = std::max(due, not_before_);
       if (due <= mono) {
         wanted_ = false;
+        fetching_ = true;
         return true;
       }
       asked_.wait_until(mutex_, due);
@@ -135,6 +137,7 @@ class RefreshingCredentials final : public CredentialsProvider {
   void store(Result<Credentials> fetched) {
     MutexLock lock(mutex_);
     ++attempts_;
+    fetching_ = false;
     const Monotonic mono = system_clock().monotonic();
     if (fetched && fetched->expiration && *fetched->expiration <= now()) {
       fetched = fail(ErrorCode::Denied, fetched->source + ": the credentials have already expired");
@@ -192,6 +195,7 @@ class RefreshingCredentials final : public CredentialsProvider {
   Monotonic forced_not_before_ GUARDED_BY(mutex_){};  // no forced refresh before
   uint64_t attempts_ GUARDED_BY(mutex_) = 0;
   bool wanted_ GUARDED_BY(mutex_) = false;
+  bool fetching_ GUARDED_BY(mutex_) = true;  // the first one begins at once
   bool failing_ GUARDED_BY(mutex_) = false;
   bool stopping_ GUARDED_BY(mutex_) = false;
   std::thread thread_;

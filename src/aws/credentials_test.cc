@@ -287,6 +287,7 @@ class CountingSource final : public CredentialSource {
  public:
   Result<Credentials> fetch(Monotonic) override {
     const int n = ++fetches;
+    std::this_thread::sleep_for(delay);
     if (failing) return fail(ErrorCode::Unavailable, "source is down");
     Credentials credentials{"key" + std::to_string(n), "secret", "", {}, "test"};
     if (life > Nanoseconds::zero()) credentials.expiration = system_clock().wall() + life;
@@ -294,14 +295,15 @@ class CountingSource final : public CredentialSource {
   }
   std::atomic<int> fetches = 0;
   std::atomic<bool> failing = false;
-  Nanoseconds life{};
+  Nanoseconds life{}, delay{};
 };
 
 struct Provider {
-  explicit Provider(Nanoseconds life, bool failing = false) {
+  explicit Provider(Nanoseconds life, bool failing = false, Nanoseconds delay = {}) {
     auto owned = std::make_unique<CountingSource>();
     owned->life = life;
     owned->failing = failing;
+    owned->delay = delay;
     source = owned.get();
     provider = make_refreshing_credentials(std::move(owned), aws_process_environment());
   }
@@ -358,6 +360,15 @@ TEST(CredentialsProvider, FailureIsToldAtOnceAndTheSourceIsNotHammered) {
   }
   EXPECT_LT(system_clock().monotonic() - before, Seconds(2));
   EXPECT_LE(made.source->fetches, 2);
+}
+
+TEST(CredentialsProvider, WhoeverAsksDuringAFetchWaitsForThatOne) {
+  Provider made({}, false, Milliseconds(100));
+  const auto first = made.provider->get(in(Seconds(5)));
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->access_key_id, "key1");
+  std::this_thread::sleep_for(Milliseconds(50));  // a second one would begin at once
+  EXPECT_EQ(made.source->fetches, 1);
 }
 
 TEST(CredentialsProvider, ARefusedCredentialIsReplacedOnceAMinute) {
