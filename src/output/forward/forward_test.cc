@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <future>
 #include <thread>
 
 #include "net/forward_handshake.h"
@@ -143,16 +144,16 @@ constexpr auto kDelivered = Delivery::Outcome::Delivered;
 constexpr auto kRetry = Delivery::Outcome::Retry;
 
 TEST_F(ForwardOutputTest, SendsOneFrameOfEntries) {
-  std::string received;
-  ScriptedServer server([&](Peer& peer) { received = peer.receive(); });
+  std::promise<std::string> received;
+  ScriptedServer server([&](Peer& peer) { received.set_value(peer.receive()); });
   const auto output = make({{"Host", "127.0.0.1"}, {"Port", server.port()}});
   ASSERT_TRUE(output) << diagnostics_.render();
   EXPECT_EQ(output->identity(), "forward:127.0.0.1:" + server.port());
   chunk_.json(Timestamp(Seconds(2)), R"({"log":"b","n":1})");
   ASSERT_EQ(deliver(*output, *batch(*output, chunk_)).outcome, kDelivered);
   output->stop();
-  for (int i = 0; i < 500 && received.empty(); ++i) std::this_thread::sleep_for(Milliseconds(10));
-  const Frame frame = parse(received);
+  const std::string bytes = received.get_future().get();  // receive() gives up by itself
+  const Frame frame = parse(bytes);
   EXPECT_EQ(frame.tag, "app.web");
   EXPECT_FALSE(frame.with_option);
   using namespace std::string_view_literals;
@@ -279,18 +280,18 @@ TEST_F(ForwardOutputTest, ProvesThatItKnowsTheKey) {
 }
 
 TEST_F(ForwardOutputTest, AServerThatLiesAboutTheKeyGetsNothing) {
-  std::string after;
+  std::promise<std::string> after;
   ScriptedServer server([&](Peer& peer) {
     peer.send(encode(forward::make_hello({})));
     (void)peer.receive();
     peer.send(encode(forward::Pong{.accepted = true, .hostname = "x", .key_digest = "y"}));
-    after = peer.receive();
+    after.set_value(peer.receive());
   });
   const auto output = make({{"Port", server.port()}, {"shared_key", "secret"}});
   const Delivery delivery = deliver(*output, *batch(*output, chunk_));
   EXPECT_EQ(delivery.outcome, kRetry);
   EXPECT_THAT(delivery.reason, HasSubstr("cannot prove"));
-  EXPECT_EQ(after, "");
+  EXPECT_EQ(after.get_future().get(), "");
 }
 
 TEST_F(ForwardOutputTest, CompressedAndWithOptions) {
