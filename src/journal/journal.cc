@@ -281,19 +281,24 @@ bool JournalImpl::drop_oldest() {
       return false;
     }
   }
-  if (options_.on_drop) tell_before_drop();
-  const SegmentPointer dropped = retention_.drop_oldest();
-  if (!dropped) return false;
-  records_dropped_.fetch_add(dropped->end_offset.load() - dropped->first);
+  const SegmentPointer oldest = segments_.oldest_sealed();
+  if (!oldest) return false;
+  if (options_.on_drop) tell_before_drop(oldest);
   last_drop_ = clock_.monotonic();
+  // Exactly the segment that was told. While we told it, a checkpoint may have passed it and made
+  // the room that is wanted; the next one, which nobody was told of, stays.
+  if (retention_.drop(oldest))
+    records_dropped_.fetch_add(oldest->end_offset.load() - oldest->first);
   return true;
 }
 
-void JournalImpl::tell_before_drop() {
-  const SegmentPointer oldest = segments_.oldest_sealed();
-  if (!oldest) return;
+void JournalImpl::tell_before_drop(const SegmentPointer& oldest) {
   auto file = files_.open(oldest->path, OpenMode::Read);
-  if (!file) return log_warn(kJournalComponent, "{}", file.error().message);
+  if (!file) {
+    if (segments_.oldest_sealed() == oldest)
+      log_warn(kJournalComponent, "{}", file.error().message);
+    return;
+  }
   SegmentReader reader(*std::move(file), oldest->salt, oldest->first);
   EntryHead head;
   for (;;) {

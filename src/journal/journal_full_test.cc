@@ -77,6 +77,32 @@ TEST(JournalFull, KeepsTheDiskReserve) {
   EXPECT_TRUE(append(*journal, 1, 1000));
 }
 
+// An output's checkpoint passes the oldest segment at the very moment when it is to be dropped.
+TEST(JournalFull, DropsNothingThatItHasNotToldFirst) {
+  FakeFileSystem disk(1);
+  JournalOptions options = small_options();
+  options.when_full = WhenFull::DropOldest;
+  std::unique_ptr<Journal> journal;
+  Checkpoint a;
+  Offset second_segment;
+  std::vector<uint64_t> told;
+  options.on_drop = [&](const EntryHead& head) {
+    told.push_back(head.base.value);
+    if (told.size() > 1) return;
+    second_segment = journal->next_segment(head.base);
+    a.low_water = second_segment;
+    ASSERT_TRUE(journal->save_checkpoint(a, false));
+    ASSERT_EQ(journal->first_offset(), second_segment) << "the first one is gone";
+  };
+  journal = open_or_die(disk, options);
+  a = journal->register_output("a").value().checkpoint;
+  while (told.empty()) ASSERT_TRUE(append(*journal, 10, 1000));
+  EXPECT_GT(second_segment, Offset{0});
+  EXPECT_EQ(journal->first_offset(), second_segment);
+  EXPECT_EQ(journal->records_dropped(), 0u);
+  EXPECT_EQ(read_all(*journal, a.low_water).lost.size(), 0u);
+}
+
 TEST(JournalFull, DropsTheOldestAndTellsTheReader) {
   FakeFileSystem disk(1);
   JournalOptions options = small_options();

@@ -76,7 +76,7 @@ class JournalImpl final : public Journal {
   Status open_segment() REQUIRES(append_mutex_);
   void seal() REQUIRES(append_mutex_);
   bool drop_oldest() REQUIRES(append_mutex_) EXCLUDES(sync_mutex_);
-  void tell_before_drop() REQUIRES(append_mutex_);
+  void tell_before_drop(const SegmentPointer& oldest) REQUIRES(append_mutex_);
   void remember(std::span<const Receipt> receipts, Offset base) REQUIRES(append_mutex_);
   void publish(uint64_t entry_bytes, Offset end) REQUIRES(append_mutex_);
   void begin_full(const Error& error) REQUIRES(append_mutex_);

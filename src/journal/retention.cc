@@ -98,10 +98,10 @@ bool Retention::all_passed(Offset offset) const {
   });
 }
 
-SegmentPointer Retention::drop_oldest() {
-  SegmentPointer dropped = segments_.drop_oldest();
-  if (dropped) remove_file(*dropped, true);
-  return dropped;
+bool Retention::drop(const SegmentPointer& oldest) {
+  if (!segments_.drop(oldest)) return false;
+  remove_file(*oldest, true);
+  return true;
 }
 
 Status Retention::replace_file(const Segment& segment, const Path& fresh) {

@@ -40,8 +40,9 @@ class Retention {
   Result<bool> delete_passed() EXCLUDES(mutex_);
   // True if some output is registered and all of them have passed `offset`.
   [[nodiscard]] bool all_passed(Offset offset) const EXCLUDES(mutex_);
-  // Deletes the oldest sealed segment although it may be needed. Null if there is none.
-  SegmentPointer drop_oldest() EXCLUDES(mutex_);
+  // Deletes the oldest sealed segment although it may be needed. False if it is the oldest no more:
+  // every output has passed it, and its bytes are free as well.
+  [[nodiscard]] bool drop(const SegmentPointer& oldest);
 
   // Gives `fresh`, a copy of the segment's file, its name; unless the segment was deleted
   // meanwhile: then the copy is removed, and NotFound the answer.

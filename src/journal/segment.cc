@@ -62,15 +62,14 @@ SegmentPointer SegmentList::oldest_sealed() const {
   return segments_.front();
 }
 
-SegmentPointer SegmentList::drop_oldest() {
+bool SegmentList::drop(const SegmentPointer& oldest) {
   const MutexLock lock(mutex_);
-  if (segments_.empty() || !segments_.front()->sealed.load()) return nullptr;
-  SegmentPointer oldest = std::move(segments_.front());
+  if (segments_.empty() || segments_.front() != oldest) return false;
   segments_.pop_front();
   forget(*oldest);
   dropped_below_.store(std::max(dropped_below_.load(), oldest->end_offset.load()));
   oldest->dropped.store(true);
-  return oldest;
+  return true;
 }
 
 Offset SegmentList::first_offset(Offset otherwise) const {

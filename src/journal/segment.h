@@ -79,8 +79,9 @@ class SegmentList {
   [[nodiscard]] bool would_take(Offset offset, Offset& end) const EXCLUDES(mutex_);
   // The oldest segment if it is sealed; null otherwise.
   [[nodiscard]] SegmentPointer oldest_sealed() const EXCLUDES(mutex_);
-  // The same, taken out and marked dropped; dropped_below() then covers it.
-  [[nodiscard]] SegmentPointer drop_oldest() EXCLUDES(mutex_);
+  // Takes out what oldest_sealed() gave and marks it dropped; dropped_below() then covers it. False
+  // if it is the oldest no more: somebody took it meanwhile.
+  [[nodiscard]] bool drop(const SegmentPointer& oldest) EXCLUDES(mutex_);
   // What is missing below was dropped on purpose; what is missing above is damage.
   [[nodiscard]] Offset dropped_below() const { return dropped_below_.load(); }
   void set_dropped_below(Offset offset) { dropped_below_.store(offset); }
