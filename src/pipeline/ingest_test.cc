@@ -227,7 +227,7 @@ TEST_F(IngestTest, AcksWaitForARepairAndFailOnlyForWhatIsLost) {
   ASSERT_TRUE(journal_->register_output("all").has_value());
   ingest_.emplace(loop_, std::move(stages_), *routes_, *journal_,
                   std::vector<const InputMetrics*>{&other_input_, &input_},
-                  std::vector<OutputMetrics*>{&output_}, false);
+                  std::vector<RoutedOutput>{{&output_, arrivals_}}, false);
   bool resumed = false;
   const auto resume = [&] {
     resumed = false;
