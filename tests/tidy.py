@@ -7,7 +7,8 @@
 - public headers stay under 170 lines (the slow references of tests, *reference*.h, apart), sources under 800 (a longer file is two things in one room)
 - no folder is called utils, common or helpers; no "event" for a record; no notes to oneself
 - every header begins with what it is and has #pragma once
-- mutexes, locks and condition variables are those of src/base/mutex.h, which clang's thread-safety analysis understands
+- mutexes, locks and condition variables are those of src/base/mutex.h, which clang's thread-safety analysis understands;
+  failing_disk.cc, which is loaded into other programs, is built without our sources
 - every plugin folder has its README
 """
 
@@ -19,6 +20,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEADER_LINES_MAX, SOURCE_LINES_MAX = 170, 800
 ANNOTATED_MUTEXES = pathlib.Path("src/base/mutex.h")
+BARE_MUTEXES_ALLOWED = {ANNOTATED_MUTEXES, pathlib.Path("tests/reliability/failing_disk.cc")}
 BARE_MUTEX = re.compile(r"\b(std|boost)::((recursive_|shared_|timed_)*mutex|lock_guard|unique_lock|shared_lock|scoped_lock|"
                         r"condition_variable(_any)?)\b|\bpthread_(mutex|rwlock|cond|spin)_")
 
@@ -84,7 +86,7 @@ def main():
         for number, line in enumerate(lines, 1):
             if re.search(r"\b(TODO|FIXME|XXX)\b", line):
                 breach(path, number, "a note to oneself: do it, or open an issue")
-            if path != ANNOTATED_MUTEXES and (bare := BARE_MUTEX.search(line)):
+            if path not in BARE_MUTEXES_ALLOWED and (bare := BARE_MUTEX.search(line)):
                 breach(path, number, f"{bare[0]}: the compiler cannot see what it guards; take the types of {ANNOTATED_MUTEXES}")
     for kind in ("input", "filter", "output"):
         for folder in sorted({path.parent for path in files if path.match(f"src/{kind}/*/*.cc")}):

@@ -15,11 +15,14 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 
 #include "base/clock.h"
 #include "base/mutex.h"
 
 namespace noroshi {
+
+struct OutputMetrics;
 
 // Bytes of journal that make an output read whatever it waits for.
 inline constexpr uint64_t kArrivedBytesMax = 1 << 20;
@@ -56,6 +59,13 @@ class Arrivals {
   std::atomic<uint64_t> wakes_{0};
   Mutex mutex_;
   ConditionVariable changed_;
+};
+
+// What ingest tells of an output: how much is routed to it, in numbers and to its delivery thread.
+struct RoutedOutput {
+  OutputMetrics* metrics = nullptr;
+  std::shared_ptr<Arrivals> arrivals = {};
+  bool operator==(const RoutedOutput&) const = default;
 };
 
 }  // namespace noroshi

@@ -15,9 +15,9 @@
 // delivered already are skipped. Batches therefore begin at the same offsets again, which is what
 // makes S3 keys repeatable.
 //
-// Memory: one batch per open group (the output bounds both), one read buffer. Nothing grows with
-// the backlog. Threading: all public functions may be called from any thread, except that start()
-// comes first and left() after join().
+// Memory: one batch per open group (the output bounds both), one read buffer; nothing grows with
+// the backlog. Threading: public functions may be called from any thread, start() first, left()
+// last.
 #pragma once
 
 #include <atomic>
@@ -61,9 +61,8 @@ class DeliveryWorker {
   void start(const LoadedCheckpoint& checkpoint, bool count_recovered = false);
   // Closes and sends all open batches soon, as an operator asks.
   void deliver_now();
-  // Shutdown: no more chunks will be appended. Delivers everything, ignoring ages, or gives up at
-  // `deadline`, in the middle of a request if need be; what is undelivered then stays in the
-  // journal. A second call may bring the deadline forward.
+  // Shutdown: no more chunks come. Delivers everything, ignoring ages, until `deadline`, which a
+  // second call may bring forward; a request under way ends then, the rest is kept.
   void drain(Monotonic deadline);
   // A reload, when the same output goes on in another worker: ends after the request under way,
   // or in the middle of it at `deadline`. What is open is built again from the journal.

@@ -27,10 +27,10 @@
 #include <vector>
 
 #include "base/log.h"
-#include "filter/filter.h"
 #include "input/input.h"
 #include "journal/journal.h"
 #include "pipeline/arrivals.h"
+#include "pipeline/filter_stage.h"
 #include "pipeline/router.h"
 
 namespace noroshi {
@@ -43,22 +43,6 @@ inline constexpr uint64_t kStalledBytesMax = 16 << 20;
 // A record that rewrite_tag sent back to the head this often goes on instead: the rules form a
 // loop.
 inline constexpr uint32_t kRestartsMax = 10;
-
-struct FilterStage {
-  std::vector<TagPattern> match = {};
-  std::optional<Regex> match_regex = {};
-  std::unique_ptr<Filter> filter = {};
-  FilterMetrics* metrics = nullptr;
-  std::optional<uint16_t> input = {};  // a processor of this input
-  std::optional<size_t> output = {};   // a processor of this output
-};
-
-// What ingest tells of an output: how much is routed to it, in numbers and to its delivery thread.
-struct RoutedOutput {
-  OutputMetrics* metrics = nullptr;
-  std::shared_ptr<Arrivals> arrivals = {};
-  bool operator==(const RoutedOutput&) const = default;
-};
 
 class Ingest final : public ChunkSink {
  public:
