@@ -71,7 +71,7 @@ Result<std::vector<SocketAddress>> resolve(const std::string& host, uint16_t por
   if (++lookups_under_way > kHangingLookupsMax) {
     --lookups_under_way;
     return fail(ErrorCode::Unavailable,
-                fmt::format("cannot look up {}: {} earlier look-ups have not ended", host,
+                fmt::format("cannot resolve {}: {} earlier look-ups have not ended", host,
                             kHangingLookupsMax));
   }
   auto lookup = std::make_shared<Lookup>();
@@ -79,19 +79,19 @@ Result<std::vector<SocketAddress>> resolve(const std::string& host, uint16_t por
     std::thread([lookup, host, port] { look_up_and_tell(lookup, host, port); }).detach();
   } catch (const std::system_error& failure) {
     --lookups_under_way;
-    return fail(ErrorCode::Exhausted, fmt::format("cannot look up {}: {}", host, failure.what()));
+    return fail(ErrorCode::Exhausted, fmt::format("cannot resolve {}: {}", host, failure.what()));
   }
   MutexLock lock(lookup->mutex);
   while (!lookup->done) {
     const Monotonic now = system_clock().monotonic();
     if (now >= std::min(deadline, ThreadDeadline::current()))
-      return fail(ErrorCode::Timeout, fmt::format("the name server does not answer for {}", host));
+      return fail(ErrorCode::Timeout, fmt::format("cannot resolve {}: the name server does not answer", host));
     lookup->done_changed.wait_until(lookup->mutex, ThreadDeadline::next_look(now, deadline));
   }
   if (lookup->error != 0) {
     const bool no_such_name = lookup->error == EAI_NONAME;
     return fail(no_such_name ? ErrorCode::NotFound : ErrorCode::Unavailable,
-                fmt::format("cannot look up {}: {}", host, ::gai_strerror(lookup->error)));
+                fmt::format("cannot resolve {}: {}", host, ::gai_strerror(lookup->error)));
   }
   return std::move(lookup->addresses);
 }

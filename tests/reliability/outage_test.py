@@ -44,9 +44,7 @@ ON_TIME = {"cloudwatch_logs": 1, "s3": 3}
 REQUESTS_PER_SECOND_MAX = 12
 # An attempt that nobody answers ends after 30 s: only a peer that hangs for longer is given up and tried again.
 FREEZE_SECONDS = max(SECONDS, 40)
-# libcurl knows an address for a minute: only then a name server is missed.
 NAMELESS_SECONDS = max(SECONDS, 15)
-ADDRESS_KNOWN_SECONDS = 61
 # The least share of the inflow by which a backlog must shrink while the inflow goes on.
 CATCH_UP_FACTOR = 2
 # Of a core, while everything waits and nothing comes in, and while the load goes on (2 to 3 % are usual).
@@ -287,7 +285,7 @@ class Outages(SystemTest):
         time.sleep(2)
         self.s3_way.freeze()
         health = self.check_that_s3_waits_alone("the way to S3 hangs", FREEZE_SECONDS)
-        self.assertRegex(health, "time|no answer")
+        self.assertIn("timed out", health)
         self.s3_way.thaw()
         print(f"caught up in {self.settle():.1f} s")
         self.finish(load, False)
@@ -358,7 +356,7 @@ class Outages(SystemTest):
         self.finish(load, True)
 
     def test_the_name_server_goes_away_and_comes_back(self):
-        """While it runs: first known addresses carry on, then nothing resolves, then all is as before."""
+        """While it runs: no connection that ends can be made again, then all is as before."""
         try:
             names = NameServer("destination.test", "127.0.0.1")
         except OSError as error:
@@ -372,8 +370,6 @@ class Outages(SystemTest):
         time.sleep(2)
         self.settle()
         self.assertGreater(names.asked, 0, "the name server was not asked: the test tests nothing")
-        names.mode = "no such name"
-        self.stay(ADDRESS_KNOWN_SECONDS, None)
         # A connection that is kept needs no name.
         self.inject(action="reset_before", duration_ms=2000)
         for names.mode in ("no such name", "fails", "silent"):
