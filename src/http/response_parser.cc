@@ -4,6 +4,8 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 
+#include "net/chunked_end.h"
+
 namespace noroshi {
 namespace {
 
@@ -67,6 +69,8 @@ Status ResponseParser::put(std::string_view bytes) {
   begun_ = begun_ || !bytes.empty();
   unread_ += bytes;
   while (!unread_.empty() && !done_) {
+    const bool in_chunks = grammar_->is_header_done() && grammar_->chunked();
+    if (in_chunks && unread_.size() < kChunkedEndBytes) return {};
     error_code error;
     const size_t used = grammar_->put(boost::asio::buffer(unread_), error);
     unread_.erase(0, used);

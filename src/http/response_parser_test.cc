@@ -39,6 +39,13 @@ TEST_P(ResponseParserPieces, EveryWayABodyCanEnd) {
   ASSERT_TRUE(chunked);
   EXPECT_EQ(chunked->response.body, "ab0123456789");
   EXPECT_TRUE(chunked->reusable);
+  for (const std::string last : {"0\r\n\r\n", "0\r\nT: 1\r\n\r\n"}) {
+    const auto empty =
+        parse("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + last, GetParam());
+    ASSERT_TRUE(empty);
+    EXPECT_EQ(empty->response.body, "");
+    EXPECT_TRUE(empty->reusable);
+  }
   const auto ended = parse("HTTP/1.1 200 OK\r\n\r\nuntil the end", GetParam(), true);
   ASSERT_TRUE(ended);
   EXPECT_EQ(ended->response.body, "until the end");

@@ -13,6 +13,8 @@
 #include <ctime>
 #include <exception>
 
+#include "net/chunked_end.h"
+
 namespace noroshi {
 namespace {
 
@@ -22,6 +24,7 @@ namespace http = boost::beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
 
+constexpr size_t kHeadBytes = 4096;  // one read of a head, or of a chunk's
 constexpr size_t kFilePieceBytes = 256 * 1024;
 constexpr Seconds kLingerTime{2};     // the client may still be sending what we refused to read
 constexpr Seconds kNeverLimit{3600};  // Sending::Never ends too
@@ -101,7 +104,7 @@ asio::awaitable<void> HttpServerConnection::serve() {
   while (!stopping_) {
     if (buffer_.size() == 0) {
       stream_.expires_after(patience);
-      const size_t size = co_await wire_.async_read_some(buffer_.prepare(4096), into(error));
+      const size_t size = co_await wire_.async_read_some(buffer_.prepare(kHeadBytes), into(error));
       if (error) co_return;
       buffer_.commit(size);
     }
@@ -217,6 +220,12 @@ asio::awaitable<HttpServerConnection::BodyEnd> HttpServerConnection::read_body(
     const Nanoseconds left = start + allowed - system_clock().monotonic();
     if (left <= Nanoseconds(0)) co_return BodyEnd::Lost;
     stream_.expires_after(std::min<Nanoseconds>(left, options_.stall_timeout));
+    if (parser.chunked() && buffer_.size() < kChunkedEndBytes) {
+      const size_t more = co_await wire_.async_read_some(buffer_.prepare(kHeadBytes), into(error));
+      if (error) co_return BodyEnd::Lost;
+      buffer_.commit(more);
+      continue;
+    }
     co_await http::async_read_some(wire_, buffer_, parser, into(error));
     if (error == http::error::need_buffer) error = {};
     const size_t size = piece_.size() - parser.get().body().size;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -33,6 +34,10 @@ class Client {
   }
 
   bool connected() const { return connected_; }
+  void without_delay() {
+    const int on = 1;
+    ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
   void send(std::string_view text) {
     ASSERT_EQ(::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL),
               static_cast<ssize_t>(text.size()));
@@ -130,6 +135,22 @@ TEST(HttpServer, DecodesChunkedBodies) {
   EXPECT_TRUE(client.read_until("]\n").ends_with("POST / [hello world]\n"));
   client.send("GET /again HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_TRUE(client.read_until("]\n").ends_with("GET /again []\n"));
+}
+
+// Each byte in a segment of its own: an empty body, one with data, one with a trailer.
+TEST(HttpServer, ChunkedBodiesMayComeByteByByte) {
+  const auto server = echo_server();
+  Client client(server->port());
+  client.without_delay();
+  for (const std::string_view body : {"0\r\n\r\n", "2\r\nab\r\n0\r\n\r\n", "0\r\nT: 1\r\n\r\n"}) {
+    client.send("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (const char byte : body) {
+      std::this_thread::sleep_for(5ms);
+      client.send({&byte, 1});
+    }
+    const std::string_view text = body.starts_with('2') ? "POST / [ab]\n" : "POST / []\n";
+    EXPECT_TRUE(client.read_until("]\n").ends_with(text)) << body;
+  }
 }
 
 TEST(HttpServer, AnswersExpectContinue) {

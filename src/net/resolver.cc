@@ -85,7 +85,8 @@ Result<std::vector<SocketAddress>> resolve(const std::string& host, uint16_t por
   while (!lookup->done) {
     const Monotonic now = system_clock().monotonic();
     if (now >= std::min(deadline, ThreadDeadline::current()))
-      return fail(ErrorCode::Timeout, fmt::format("cannot resolve {}: the name server does not answer", host));
+      return fail(ErrorCode::Timeout,
+                  fmt::format("cannot resolve {}: the name server does not answer", host));
     lookup->done_changed.wait_until(lookup->mutex, ThreadDeadline::next_look(now, deadline));
   }
   if (lookup->error != 0) {

@@ -31,8 +31,7 @@ Status wait_for(int socket, short events, Monotonic deadline, std::string_view f
   for (;;) {
     const Monotonic now = system_clock().monotonic();
     if (now >= std::min(deadline, ThreadDeadline::current()))
-      return fail(ErrorCode::Timeout,
-                  fmt::format("timed out while waiting {}", for_what));
+      return fail(ErrorCode::Timeout, fmt::format("timed out while waiting {}", for_what));
     const Nanoseconds left =
         std::max<Nanoseconds>(ThreadDeadline::next_look(now, deadline) - now, Nanoseconds(1));
     pollfd entry{socket, events, 0};
