@@ -17,6 +17,7 @@ class Benchmarks(unittest.TestCase):
         row = bench.run("packed-specified", BIN, RECORDS)
         self.assertEqual((row["records"], row["s3_records"], row["log_events"]), (RECORDS, RECORDS, RECORDS // 100))
         self.assertGreater(row["us_per_record"], 0)
+        self.assertGreater(row["busiest_thread_us"], 0)
 
     def test_every_mode_packs_what_the_router_counts(self):
         for mode in frames.MODES:
@@ -26,7 +27,7 @@ class Benchmarks(unittest.TestCase):
         self.assertEqual(len(frames.line(1, 4096)), 4096)
 
     def test_two_seconds_of_errors_arrive_with_their_time(self):
-        row = latency.measure(BIN, rate=1_000, seconds=2, idle_seconds=0.1, starts=1)
+        row = latency.measure(bench.Product("noroshi", BIN / "noroshi"), rate=1_000, seconds=2, idle_seconds=0.1, starts=1)
         self.assertEqual((row["errors"], row["log_events"], row["s3_records"]), (20, 20, 2_000))
         self.assertGreater(row["p99_ms"], 0)
 

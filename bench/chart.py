@@ -40,8 +40,8 @@ def svg(kept):
                 text(LEFT + BAR + 16, y + 15, f"{number(ours)} : {number(theirs)} {unit}"),
                 text(WIDTH - 20, y + 15, f"{ours / theirs:.0%}", weight="bold", anchor="end")]
     dates = sorted(row["date"] for name in ("e2e", "latency") for row in kept.get(name, []))
-    out.append(text(20, height - 14, f"{kept['machine']}; {dates[-1]}; busy with other work, see RESULTS.md. "
-                    "Fluent Bit: the reference measurement, or --vs.", 11, FAINT))
+    out.append(text(20, height - 14, f"{kept['machine']}; {dates[-1]}. Fluent Bit's numbers are of the same run "
+                    "where it was measured beside (RESULTS.md).", 11, FAINT))
     return "\n".join([*out, "</svg>\n"])
 
 

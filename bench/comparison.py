@@ -28,6 +28,13 @@ def case_rows(kept):
     return {case: pair for case, pair in found.items() if pair[0]}
 
 
+def latency_rows(kept):
+    """(our row, the other's row or None) at the steady rate of LATENCY_REFERENCE"""
+    at_rate = [row for row in kept.get("latency", []) if row["rate"] == 10_000]
+    return (next((row for row in at_rate if row["router"] == "noroshi"), None),
+            next((row for row in at_rate if row["router"] != "noroshi"), None))
+
+
 def rows(kept):
     out, cases = [], case_rows(kept)
     for case, what in CASE_NAMES.items():
@@ -42,8 +49,8 @@ def rows(kept):
                     1e6 / (other["records_per_s"] if other else REFERENCE_RECORDS_PER_S), source))
         out.append(("peak memory at full speed, resident", "MB", ours["rss_mb"],
                     other["rss_mb"] if other else REFERENCE_RSS_MB, source))
-    for row in kept.get("latency", []):
-        if row["rate"] == 10_000:
-            out += [(what, unit, row[field], theirs, REFERENCE)
-                    for field, (what, unit, theirs) in LATENCY_REFERENCE.items()]
+    ours, other = latency_rows(kept)
+    if ours:
+        out += [(what, unit, ours[field], other[field] if other else theirs, "the same run" if other else REFERENCE)
+                for field, (what, unit, theirs) in LATENCY_REFERENCE.items()]
     return out

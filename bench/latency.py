@@ -2,6 +2,7 @@
 """How long an error takes to CloudWatch Logs at a steady rate, and what the router costs while it does that, and idle.
 
     ./dev bench latency                10,000 records/s, one in a hundred an error, default settings
+    ./dev bench latency --vs PATH      beside a Fluent Bit binary, in the same run
 
 The time of sending stands in each error's message ("sent=…"); bench/sink.py notes when PutLogEvents arrived. Records
 come as Docker's log driver sends them, one a frame, every millisecond a few. CPU time is the scheduler's, to the ns.
@@ -33,14 +34,14 @@ TARGETS = {"cpu_percent": 3, "p99_ms": 200, "requests_per_second_max": 10, "idle
 class Router:
     """The specified pipeline on its core, with a sink; a directory of its own. Use it in a with statement."""
 
-    def __init__(self, binaries):
-        self.binary = binaries / "noroshi"
+    def __init__(self, product):
+        self.binary = product.binary
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="noroshi-bench-"))
         self.sink, self.sink_port = bench.start_sink()
         self.port, self.admin = free_port(), free_port()
         self.config = self.directory / "bench.conf"
-        self.config.write_text(router_config.noroshi(
-            bench.Case(delivery="specified"), self.directory, self.port, self.admin, self.sink_port))
+        write = router_config.fluent_bit if product.fluent_bit else router_config.noroshi
+        self.config.write_text(write(bench.Case(delivery="specified"), self.directory, self.port, self.admin, self.sink_port))
         self.environment = {
             **os.environ, "AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.sink_port}",
@@ -118,12 +119,12 @@ def send_steadily(port, ticks, rate):
     return seconds
 
 
-def measure(binaries, rate, seconds, idle_seconds, starts):
+def measure(product, rate, seconds, idle_seconds, starts):
     listening = []
     for _ in range(starts):
-        with Router(binaries) as router:
+        with Router(product) as router:
             listening.append(router.start())
-    with Router(binaries) as router:
+    with Router(product) as router:
         router.start()
         time.sleep(1)
         before = bench.cpu_seconds(router.process.pid)
@@ -159,18 +160,26 @@ def main():
     parser.add_argument("--idle-seconds", type=float, default=10)
     parser.add_argument("--starts", type=int, default=20)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--save", action="store_true", help="keep the row in bench/results.json")
+    parser.add_argument("--vs", type=pathlib.Path, help="a Fluent Bit binary, measured in turns with ours")
+    parser.add_argument("--save", action="store_true", help="keep the rows in bench/results.json")
     arguments = parser.parse_args()
     os.sched_setaffinity(0, bench.OTHER_CORES)
-    binaries = arguments.bin.resolve()
-    runs = [measure(binaries, arguments.rate, arguments.seconds, arguments.idle_seconds, arguments.starts)
-            for _ in range(arguments.runs)]
-    median = {key: statistics.median(one[key] for one in runs) for key in runs[0]}
-    for name, value in median.items():
-        target = f"   target: at most {TARGETS[name]}" if name in TARGETS else ""
-        print(f"{name:24} {value:12,.3f}{target}")
+    products = [bench.Product("noroshi", arguments.bin.resolve() / "noroshi")]
+    if arguments.vs:
+        products.append(bench.Product(arguments.vs.name, arguments.vs.resolve(), fluent_bit=True))
+    runs = [(product, measure(product, arguments.rate, arguments.seconds, arguments.idle_seconds, arguments.starts))
+            for _ in range(arguments.runs) for product in products]
+    rows = []
+    for product in products:
+        own = [one for which, one in runs if which is product]
+        median = {key: statistics.median(one[key] for one in own) for key in own[0]}
+        print(product.name)
+        for name, value in median.items():
+            target = f"   target: at most {TARGETS[name]}" if name in TARGETS and not product.fluent_bit else ""
+            print(f"  {name:24} {value:12,.3f}{target}")
+        rows.append({"router": product.name, "runs": len(own), **median})
     if arguments.save:
-        results.save("latency", [{"runs": len(runs), **median}], key=("rate",))
+        results.save("latency", rows, key=("rate", "router"))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 // Mutex, SingleWriterMutex, their locks and ConditionVariable with clang's thread-safety
 // annotations: a member declared GUARDED_BY(mutex_) that is touched without the lock is a compile
-// error
-// (-Werror=thread-safety, clang builds). tests/tidy.py refuses the standard library's own
+// error (-Werror=thread-safety, clang builds). tests/tidy.py refuses the standard library's own
 // elsewhere.
 #pragma once
 

@@ -1,7 +1,6 @@
 // OptionTable: the one description of a plugin's options (name, type, default, meaning). It parses
 // a section into the plugin's options struct, names the nearest option after a typing mistake, and
-// prints
-// `--help` and the table in the plugin's README.
+// prints `--help` and the table in the plugin's README.
 //
 //   struct S3Options { std::string bucket; ByteSize total_file_size; std::optional<int64_t> parts;
 //   };

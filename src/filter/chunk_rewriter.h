@@ -5,8 +5,7 @@
 //   rewriter.begin(chunk);
 //   for (const RecordEntry& entry : chunk.records) {
 //     std::string& body = rewriter.begin_record(entry);   // append one MessagePack map to it …
-//     rewriter.end_record(entry.time);                    // … or rewriter.keep(entry), or neither:
-//     dropped
+//     rewriter.end_record(entry.time);                    // … or keep(entry), or neither: dropped
 //   }
 //   rewriter.finish();
 #pragma once

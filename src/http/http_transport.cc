@@ -1,8 +1,7 @@
 // HttpTransport over StreamClient: HTTP/1.1, one request at a time, connections kept for the next.
 //
 // - A kept connection that turns out dead before a byte of the answer came back is replaced, and
-// the
-//   request sent again, once. Bodies can be rewound: a view, or a range of a file.
+//   the request sent again, once. Bodies can be rewound: a view, or a range of a file.
 // - Expect: 100-continue is asked only where a large body may be refused. An answer that comes
 //   before the body is sent ends the sending.
 // - The request line is exactly what was signed.

@@ -5,8 +5,7 @@
 //   NOROSHI_ASSIGN(auto journal, Journal::open({.directory = "/var/lib/noroshi"}));
 //   NOROSHI_ASSIGN(auto saved, journal->register_output("s3:bucket"));   // all outputs before any
 //   append NOROSHI_ASSIGN(Offset base, journal->append(chunk.view(), routing));
-//   NOROSHI_TRY(journal->commit());                                      // now the client may be
-//   acked
+//   NOROSHI_TRY(journal->commit());                                      // now it may be acked
 //
 // What is promised: appended records survive kill -9; records below durable_offset() survive power
 // loss; damaged bytes are never delivered but reported as lost; an offset that a checkpoint names,

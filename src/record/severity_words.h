@@ -19,8 +19,7 @@ struct Word {
   std::string_view word;  // lower case
   Severity severity;
   // May stand for a level at the beginning of a plain line. The others are ordinary words of
-  // English
-  // ("config: loaded") or too short; they count only as the value of a key.
+  // English ("config: loaded") or too short; they count only as the value of a key.
   bool in_text = true;
 };
 

@@ -3,8 +3,7 @@
 //
 //   the file $FAILING_DISK_ORDERS/sync exists      fsync and fdatasync fail with EIO
 //   …/drop    beside sync: the kernel throws away what was not synced before, and reads show it:
-//   what
-//             was appended since the last fsync that succeeded becomes zeros
+//             what was appended since the last fsync that succeeded becomes zeros
 //   …/write   writes do a half of their work and fail with EIO
 //   …/quota   as a user whose quota has ended: writes and new files fail with EDQUOT
 //   …/readonly  as a file system remounted read-only: whatever would change it fails with EROFS

@@ -2,8 +2,7 @@
 // fluent-bit.c 5.1, in any order and spelling getopt_long(3) knows, where -p, -m and -t belong to
 // the -i, -F or -o before them:
 //
-//   fluent-bit -R parsers.conf -i forward -p port=24224 -F grep -m '*' -p 'regex=log ERROR' -o
-//   stdout
+//   fluent-bit -i forward -p port=24224 -F grep -m '*' -p 'regex=log ERROR' -o stdout
 #pragma once
 
 #include <string>

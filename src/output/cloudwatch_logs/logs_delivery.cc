@@ -11,9 +11,8 @@
 //   Retry Auth; else halve, and the
 //                                             record that is refused alone: rejected
 //   throttling, 5xx, …                        Retry as aws/error.h classifies
-//   any other 4xx                             Retry Auth: only somebody outside can repair that,
-//   and
-//                                             until then nothing is lost
+//   any other 4xx                             Retry Auth: only somebody outside can repair
+//                                             that, and until then nothing is lost
 #include "output/cloudwatch_logs/logs_delivery.h"
 
 #include <algorithm>

@@ -23,8 +23,7 @@ struct FileOptions {
 [[nodiscard]] const OptionTable<FileOptions>& file_option_table();
 
 // The name of a file for a tag: '/' separates directories, everything but letters, digits, '-', '_'
-// and
-// '.' becomes '_', and so do "." and "..": it cannot leave the configured directory. Never empty.
+// and '.' becomes '_', and so do "." and "..": it cannot leave its directory. Never empty.
 [[nodiscard]] std::string file_name_of_tag(std::string_view tag);
 
 extern const OutputPlugin kFilePlugin;

@@ -5,9 +5,9 @@
 // is 0.4 to 1 MB). What that costs, measured on 60 MB of application logs with blocks of 128
 // KiB: 1.8 % of the size.
 //
-//   gzip: one member; each block ends with a full flush (RFC 1952, RFC 1951 §3.2.4); CRC and size
-//   at the end zstd: one frame for each block (RFC 8878 §3.1: frames are concatenated), with
-//   checksum
+//   gzip: one member; each block ends with a full flush (RFC 1952, RFC 1951 §3.2.4); at the end
+//         CRC and size
+//   zstd: one frame for each block, with checksum (RFC 8878 §3.1: frames are concatenated)
 #pragma once
 
 #include <cstdint>

@@ -2,8 +2,7 @@
 // answer means.
 //
 //   small: PutObject
-//   large: CreateMultipartUpload, UploadPart …, CompleteMultipartUpload; a Retry goes on where it
-//   stopped
+//   large: CreateMultipartUpload, UploadPart …, CompleteMultipartUpload; a Retry goes on there
 //
 // Nothing S3 can answer makes a batch wrong for good (its bytes are free of choice): whatever is
 // refused is the bucket's, the role's or the configuration's fault, can be repaired outside, and is
