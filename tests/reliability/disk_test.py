@@ -15,7 +15,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from load import LEVELS, Load, docker_record, line
-from harness import BIN, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, run_tests, wait_for
+from harness import BIN, PATIENCE, SystemTest, entry, fetch, free_port, new_ack_id, packed_forward, run_tests, wait_for
 
 # The journal leaves 32 MiB of a disk to others: a disk of this size leaves it some 16.
 DISK_BYTES = 48 << 20
@@ -322,7 +322,7 @@ class FailingDisk(DiskTest):
         router = self.start_on_failing_disk("    storage.sync full\n")
         load = Load(self.port, 1000, timeout=2)
         time.sleep(1)
-        self.fail_syncs(7, "sync")
+        self.fail_syncs(7 * PATIENCE, "sync")
         time.sleep(1)
         load.stop()
         self.assertGreater(load.reconnects, 0, "nobody repeated anything: the test tests nothing")
