@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/thread_deadline.h"
+#include "base/thread_name.h"
 
 namespace noroshi {
 namespace {
@@ -106,6 +107,7 @@ class RefreshingCredentials final : public CredentialsProvider {
   }
 
   void run() {
+    name_this_thread("credentials");
     const ThreadDeadline scope(fetch_deadline_ns_);
     while (wait_until_due()) {
       store(source_->fetch(system_clock().monotonic() + kFetchTimeout));

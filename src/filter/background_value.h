@@ -22,6 +22,7 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "base/thread_deadline.h"
+#include "base/thread_name.h"
 
 namespace noroshi {
 
@@ -78,6 +79,7 @@ class BackgroundValue {
 
  private:
   void run() {
+    name_this_thread(component_);
     const ThreadDeadline scope(deadline_ns_);
     bool had_failed = false;
     while (true) {

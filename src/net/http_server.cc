@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/thread_name.h"
 #include "net/http_server_connection.h"
 
 namespace noroshi {
@@ -82,7 +83,10 @@ class HttpServer::Implementation {
     endpoint_ = acceptor_.local_endpoint(error);  // with the port the system chose
     asio::co_spawn(acceptor_.get_executor(), accept_loop(), asio::detached);
     for (int i = 0; i < std::max(1, options_.threads); ++i) {
-      threads_.emplace_back([this] { context_.run(); });
+      threads_.emplace_back([this] {
+        name_this_thread("http");
+        context_.run();
+      });
     }
     return {};
   }

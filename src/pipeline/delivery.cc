@@ -4,6 +4,7 @@
 
 #include "base/fingerprint.h"
 #include "base/thread_deadline.h"
+#include "base/thread_name.h"
 #include "pipeline/delivery_group.h"
 
 namespace noroshi {
@@ -153,6 +154,7 @@ Monotonic DeliveryWorker::attempt_deadline() const {
 // ---- the loop
 
 void DeliveryWorker::run() {
+  name_this_thread(settings_.instance);
   const ThreadDeadline scope(drain_deadline_ns_);  // drain() cuts short what is under way
   output_->start(metrics_);
   while (!expired()) {

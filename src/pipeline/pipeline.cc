@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/secrets.h"
+#include "base/thread_name.h"
 #include "pipeline/metric_collection.h"
 #include "pipeline/on_loop.h"
 #include "pipeline/running.h"
@@ -93,6 +94,7 @@ void Pipeline::start() {
   running_->ingest->start();
   for (const InputInstance& input : inputs_) input.input->start(running_->sink, *input.metrics);
   running_->thread = std::thread([this] {
+    name_this_thread("ingest");
     running_->loop.run();
     running_->ended.store(true);
   });
