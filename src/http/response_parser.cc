@@ -70,10 +70,11 @@ Status ResponseParser::put(std::string_view bytes) {
   unread_ += bytes;
   while (!unread_.empty() && !done_) {
     const bool in_chunks = grammar_->is_header_done() && grammar_->chunked();
-    if (in_chunks && unread_.size() < kChunkedEndBytes) return {};
+    if (line_begun_ && in_chunks && unread_.size() < kChunkedEndBytes) return {};
     error_code error;
     const size_t used = grammar_->put(boost::asio::buffer(unread_), error);
     unread_.erase(0, used);
+    line_begun_ = error == http::error::need_more;
     if (response_.body_cut) {
       done_ = true;
     } else if (error == http::error::need_more) {

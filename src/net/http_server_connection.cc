@@ -210,6 +210,9 @@ asio::awaitable<HttpServerConnection::BodyEnd> HttpServerConnection::read_body(
     RequestParser& parser, HttpExchange& exchange) {
   error_code error;
   uint64_t received = 0;
+  uint64_t left_of_chunk = 0;
+  auto note_chunk = [&](uint64_t size, beast::string_view, error_code&) { left_of_chunk = size; };
+  parser.on_chunk_header(note_chunk);
   const Monotonic start = system_clock().monotonic();
   while (!parser.is_done()) {
     parser.get().body().data = piece_.data();
@@ -220,7 +223,7 @@ asio::awaitable<HttpServerConnection::BodyEnd> HttpServerConnection::read_body(
     const Nanoseconds left = start + allowed - system_clock().monotonic();
     if (left <= Nanoseconds(0)) co_return BodyEnd::Lost;
     stream_.expires_after(std::min<Nanoseconds>(left, options_.stall_timeout));
-    if (parser.chunked() && buffer_.size() < kChunkedEndBytes) {
+    if (parser.chunked() && left_of_chunk == 0 && buffer_.size() < kChunkedEndBytes) {
       const size_t more = co_await wire_.async_read_some(buffer_.prepare(kHeadBytes), into(error));
       if (error) co_return BodyEnd::Lost;
       buffer_.commit(more);
@@ -230,6 +233,7 @@ asio::awaitable<HttpServerConnection::BodyEnd> HttpServerConnection::read_body(
     if (error == http::error::need_buffer) error = {};
     const size_t size = piece_.size() - parser.get().body().size;
     received += size;
+    left_of_chunk -= std::min<uint64_t>(size, left_of_chunk);
     if (size > 0 &&
         !guarded_bool([&] { return exchange.take(std::string_view(piece_.data(), size)); })) {
       co_return parser.is_done() && !error ? BodyEnd::Complete : BodyEnd::Refused;

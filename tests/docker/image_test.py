@@ -31,7 +31,8 @@ import msgpack
 BASE, IMAGE = "noroshi-base", "fluent-bit-custom"
 MIRROR = os.environ.get("NOROSHI_DEBIAN_MIRROR", "http://deb.debian.org/debian")
 BASE_PACKAGES = ["binutils", "busybox-static", "ca-certificates", "curl", "librdkafka1", "tzdata"]
-IMAGE_BYTES_MAX = 40_000_000
+# Measured 41.0: OpenSSL is there twice, in the program (docs/decisions/0016) and for curl.
+IMAGE_BYTES_MAX = 43_000_000
 DOCKERFILE = "cdk/docker/fluent-bit/Dockerfile"
 # Named by files that aws-for-fluent-bit ships. Where they are built in, their files are checked like the others.
 LATER_PLUGINS = {"exec", "kinesis_firehose", "kinesis_streams", "es"}
