@@ -67,14 +67,14 @@ ResponseParser::~ResponseParser() = default;
 
 Status ResponseParser::put(std::string_view bytes) {
   begun_ = begun_ || !bytes.empty();
+  const bool line_begun = !unread_.empty();
   unread_ += bytes;
+  const bool in_chunks = grammar_->is_header_done() && grammar_->chunked();
+  if (line_begun && in_chunks && is_part_of_empty_body(unread_)) return {};
   while (!unread_.empty() && !done_) {
-    const bool in_chunks = grammar_->is_header_done() && grammar_->chunked();
-    if (line_begun_ && in_chunks && unread_.size() < kChunkedEndBytes) return {};
     error_code error;
     const size_t used = grammar_->put(boost::asio::buffer(unread_), error);
     unread_.erase(0, used);
-    line_begun_ = error == http::error::need_more;
     if (response_.body_cut) {
       done_ = true;
     } else if (error == http::error::need_more) {

@@ -40,8 +40,7 @@ class ResponseParser {
   const size_t body_bytes_max_;
   HttpResponse response_;
   std::unique_ptr<Grammar> grammar_;
-  std::string unread_;       // a line whose end has not come
-  bool line_begun_ = false;  // unread_ is one
+  std::string unread_;  // a line whose end has not come
   bool begun_ = false;
   bool done_ = false;
 };

@@ -223,7 +223,8 @@ asio::awaitable<HttpServerConnection::BodyEnd> HttpServerConnection::read_body(
     const Nanoseconds left = start + allowed - system_clock().monotonic();
     if (left <= Nanoseconds(0)) co_return BodyEnd::Lost;
     stream_.expires_after(std::min<Nanoseconds>(left, options_.stall_timeout));
-    if (parser.chunked() && left_of_chunk == 0 && buffer_.size() < kChunkedEndBytes) {
+    const std::string_view unread(static_cast<const char*>(buffer_.cdata().data()), buffer_.size());
+    if (parser.chunked() && left_of_chunk == 0 && is_part_of_empty_body(unread)) {
       const size_t more = co_await wire_.async_read_some(buffer_.prepare(kHeadBytes), into(error));
       if (error) co_return BodyEnd::Lost;
       buffer_.commit(more);
