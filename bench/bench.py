@@ -85,6 +85,25 @@ class Product:
     binary: pathlib.Path
     fluent_bit: bool = False
 
+    def config(self, *what):
+        return (router_config.fluent_bit if self.fluent_bit else router_config.noroshi)(*what)
+
+
+def ours(binaries):
+    return Product("noroshi", pathlib.Path(binaries).resolve() / "noroshi")
+
+
+def products(binaries, fluent_bit):
+    """Ours, and the Fluent Bit that --vs names, if any."""
+    return [ours(binaries)] + ([Product(fluent_bit.name, fluent_bit.resolve(), fluent_bit=True)] if fluent_bit else [])
+
+
+def medians(compared, runs, measure):
+    """[(product, the median of each field of measure(product))]: in turns, so that a busy minute falls on all of them."""
+    rows = [[measure(product) for product in compared] for _ in range(runs)]
+    return [(product, {key: statistics.median(one[key] for one in own) for key in own[0]})
+            for product, own in zip(compared, zip(*rows))]
+
 
 class PeakMemory(threading.Thread):
     """Reads /proc of a process 50 times a second: the kernel keeps no peak of anonymous memory."""
@@ -137,12 +156,13 @@ def input_records(admin):
     return sum(one["records"] for one in metrics["input"].values())
 
 
+def thread_seconds(pid):
+    """CPU time of each thread."""
+    return [int(task.read_text().split()[0]) / 1e9 for task in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")]
+
+
 def cpu_seconds(pid):
-    return sum(int(task.read_text().split()[0]) for task in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
-
-
-def busiest_thread_seconds(pid):
-    return max(int(task.read_text().split()[0]) for task in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+    return sum(thread_seconds(pid))
 
 
 def wait_until_idle(pid, seconds=600):
@@ -162,7 +182,7 @@ def run(case, binaries, records, wrapper=None, product=None, idle_stop=0, beside
     """One measurement of CASES[case]. `wrapper` stands before the router's command; `beside` profiles a pid."""
     name, case = case, CASES[case]
     wrapper = wrapper or ("taskset", "-c", ",".join(map(str, CORES[:case.cores])))
-    product = product or Product("noroshi", pathlib.Path(binaries) / "noroshi")
+    product = product or ours(binaries)
     records = max(1, records * 300 // max(case.size, 300))
     count = min(BUFFER_RECORDS, max(1, records // case.connections))
     buffer, batch = packed(case.mode, count, case.size, case.deep, case.varied)
@@ -178,8 +198,7 @@ def run(case, binaries, records, wrapper=None, product=None, idle_stop=0, beside
                        "NOROSHI_STORAGE_PATH": str(directory / "state")}
         port, admin = free_port(), free_port()
         config = directory / "bench.conf"
-        write = router_config.fluent_bit if product.fluent_bit else router_config.noroshi
-        config.write_text(write(case, directory, port, admin, sink_port))
+        config.write_text(product.config(case, directory, port, admin, sink_port))
         with open(directory / "log", "wb") as log:
             router = subprocess.Popen([*wrapper, product.binary, "-c", config], env=environment, stderr=log, stdout=log)
         processes.append(router)
@@ -196,7 +215,7 @@ def run(case, binaries, records, wrapper=None, product=None, idle_stop=0, beside
         if case.outage:
             fetch(f"http://127.0.0.1:{sink_port}/heal", b"")
         busy = wait_until_idle(router.pid) - started
-        busiest = busiest_thread_seconds(router.pid)
+        busiest = max(thread_seconds(router.pid))
         stopping = time.monotonic()
         router.send_signal(signal.SIGTERM)
         _, status, usage = os.wait4(router.pid, 0)
@@ -249,23 +268,17 @@ def main():
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], help=", ".join(CASES))
     arguments = parser.parse_args()
     os.sched_setaffinity(0, OTHER_CORES)
-    products = [Product("noroshi", arguments.bin.resolve() / "noroshi")]
-    if arguments.vs:
-        products.append(Product(arguments.vs.name, arguments.vs.resolve(), fluent_bit=True))
+    compared = products(arguments.bin, arguments.vs)
     binaries = arguments.bin.resolve()
-    idle_stop = {product.name: run("packed-null", binaries, 1, product=product)["stop_s"] for product in products}
+    idle_stop = {product.name: run("packed-null", binaries, 1, product=product)["stop_s"] for product in compared}
     first, rows = None, []
     print(f"{'case':28} {'router':12} {'CPU µs/record':>14} {'ratio':>6} {'busiest thread':>14} {'records/s':>10} {'ratio':>6} "
           f"{'peak RSS MB':>12} {'anonymous MB':>13}")
     for name in arguments.cases or (CASES if arguments.all else DEFAULT_CASES):
-        # Taking turns, so that a busy minute of the machine falls on both.
-        runs = [(product, run(name, binaries, arguments.records, product=product, idle_stop=idle_stop[product.name]))
-                for _ in range(arguments.runs) for product in products]
-        for product in products:
-            own = [one for which, one in runs if which is product]
-            median = {key: statistics.median(one[key] for one in own) for key in own[0]}
+        for product, median in medians(compared, arguments.runs, lambda product: run(
+                name, binaries, arguments.records, product=product, idle_stop=idle_stop[product.name])):
             first = first or median
-            rows.append({"case": name, "router": product.name, "runs": len(own), **median})
+            rows.append({"case": name, "router": product.name, "runs": arguments.runs, **median})
             print(f"{name:28} {product.name:12} {median['us_per_record']:14.2f} "
                   f"{median['us_per_record'] / first['us_per_record']:6.2f} {median['busiest_thread_us']:14.2f} "
                   f"{median['records_per_s']:10,.0f} "

@@ -89,7 +89,7 @@ def svg(root, title):
 def steady(binaries, beside, rate=10_000, seconds=5):
     import bench
     import latency
-    with latency.Router(bench.Product("noroshi", binaries / "noroshi")) as router:
+    with latency.Router(bench.ours(binaries)) as router:
         router.start()
         ticks = list(latency.pieces(rate, seconds))
         perf = beside(router.process.pid)

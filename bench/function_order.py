@@ -55,7 +55,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bin", required=True, type=pathlib.Path)
     binaries = parser.parse_args().bin.resolve()
-    with tempfile.TemporaryDirectory() as directory, latency.Router(bench.Product("noroshi", binaries / "noroshi")) as router:
+    with tempfile.TemporaryDirectory() as directory, latency.Router(bench.ours(binaries)) as router:
         profile = pathlib.Path(directory) / "callgrind"
         router.environment["NOROSHI_CORE_DUMPS"] = "on"  # callgrind_control asks the process
         router.start(["valgrind", "--tool=callgrind", "--demangle=no", f"--callgrind-out-file={profile}", "--quiet"])

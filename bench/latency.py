@@ -23,7 +23,6 @@ import time
 import bench
 import frames
 import results
-import router_config
 from harness import REGION, fetch, free_port, wait_for
 
 PLACEHOLDER = "sent=" + "0" * 10 + "." + "0" * 6
@@ -40,8 +39,7 @@ class Router:
         self.sink, self.sink_port = bench.start_sink()
         self.port, self.admin = free_port(), free_port()
         self.config = self.directory / "bench.conf"
-        write = router_config.fluent_bit if product.fluent_bit else router_config.noroshi
-        self.config.write_text(write(bench.Case(delivery="specified"), self.directory, self.port, self.admin, self.sink_port))
+        self.config.write_text(product.config(bench.Case(delivery="specified"), self.directory, self.port, self.admin, self.sink_port))
         self.environment = {
             **os.environ, "AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.sink_port}",
@@ -164,20 +162,14 @@ def main():
     parser.add_argument("--save", action="store_true", help="keep the rows in bench/results.json")
     arguments = parser.parse_args()
     os.sched_setaffinity(0, bench.OTHER_CORES)
-    products = [bench.Product("noroshi", arguments.bin.resolve() / "noroshi")]
-    if arguments.vs:
-        products.append(bench.Product(arguments.vs.name, arguments.vs.resolve(), fluent_bit=True))
-    runs = [(product, measure(product, arguments.rate, arguments.seconds, arguments.idle_seconds, arguments.starts))
-            for _ in range(arguments.runs) for product in products]
     rows = []
-    for product in products:
-        own = [one for which, one in runs if which is product]
-        median = {key: statistics.median(one[key] for one in own) for key in own[0]}
+    for product, median in bench.medians(bench.products(arguments.bin, arguments.vs), arguments.runs, lambda product: measure(
+            product, arguments.rate, arguments.seconds, arguments.idle_seconds, arguments.starts)):
         print(product.name)
         for name, value in median.items():
             target = f"   target: at most {TARGETS[name]}" if name in TARGETS and not product.fluent_bit else ""
             print(f"  {name:24} {value:12,.3f}{target}")
-        rows.append({"router": product.name, "runs": len(own), **median})
+        rows.append({"router": product.name, "runs": arguments.runs, **median})
     if arguments.save:
         results.save("latency", rows, key=("rate", "router"))
 
